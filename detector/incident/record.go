@@ -1,0 +1,73 @@
+package incident
+
+import (
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// Status is what people see of an incident.
+type Status string
+
+// The two states that leave the program.
+const (
+	Firing   Status = "firing"
+	Resolved Status = "resolved"
+)
+
+// Severity says who is told, and when.
+type Severity string
+
+// Severities, from quiet to loud.
+const (
+	Info   Severity = "info"
+	Ticket Severity = "ticket"
+	Page   Severity = "page"
+)
+
+// Scope says whom an incident hits. Exactly one of the three kinds is set.
+type Scope struct {
+	Kind     string            `json:"kind"` // cohort, user or users
+	Where    map[string]string `json:"where,omitempty"`
+	User     string            `json:"user,omitempty"`
+	Users    []string          `json:"users,omitempty"`
+	LinkedBy string            `json:"linked_by,omitempty"`
+}
+
+// Evidence is one line for or against a verdict, with the figure that carries it.
+type Evidence struct {
+	Code     string   `json:"code"`
+	Text     string   `json:"text"`
+	Observed *float64 `json:"observed,omitempty"`
+	Expected *float64 `json:"expected,omitempty"`
+	Against  bool     `json:"against,omitempty"` // counter-evidence: what speaks for another verdict, or what was ruled out
+}
+
+// Record is the alert record, version 1: one revision of one incident.
+type Record struct {
+	V              int                `json:"v"`
+	Incident       string             `json:"incident"`
+	Revision       int                `json:"revision"`
+	Status         Status             `json:"status"`
+	Class          string             `json:"class"`
+	Cause          string             `json:"cause"`
+	Severity       Severity           `json:"severity"`
+	Confidence     float64            `json:"confidence"`
+	Scope          Scope              `json:"scope"`
+	StartedAt      time.Time          `json:"started_at"`
+	DetectedAt     time.Time          `json:"detected_at"`
+	UpdatedAt      time.Time          `json:"updated_at"`
+	EndedAt        *time.Time         `json:"ended_at"`
+	Ratio          *float64           `json:"ratio,omitempty"`
+	Factors        map[string]float64 `json:"factors,omitempty"`
+	UsersAffected  int                `json:"users_affected"`
+	Overcharge     event.Sum          `json:"overcharge_credits"`
+	MergedInto     *string            `json:"merged_into"`
+	ConfigVersion  string             `json:"config_version"`
+	ProgramVersion string             `json:"program_version"`
+	Runbook        string             `json:"runbook,omitempty"`
+	Evidence       []Evidence         `json:"evidence"`
+	Title          string             `json:"title"`
+	Summary        string             `json:"summary"`
+	Links          map[string]string  `json:"links"`
+}
