@@ -1,0 +1,124 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
+)
+
+// Defaults of Options.
+const (
+	DefaultLateness        = 2 * time.Minute
+	DefaultDedupeWindow    = 24 * time.Hour
+	DefaultDedupeBytes     = 1 << 30
+	DefaultPageFactor      = 1.5
+	DefaultMinUsers        = 5
+	DefaultMaterialCredits = 10_000 * event.Credit
+)
+
+// Plan is the budget that users of a plan have.
+type Plan struct {
+	FiveHour, Weekly event.Credits
+	Pools            map[string]event.Credits // balances without a window, such as supplementary
+}
+
+// Planned is an event that explains a change before it happens.
+type Planned struct {
+	From, To time.Time
+	What     string
+	Where    map[event.Dim]string
+	Expect   map[string]float64 // factor name to multiple; empty explains what people do (users, turns, requests, tokens), never a price
+}
+
+// SeverityRules say what wakes somebody. Zero fields take the defaults.
+type SeverityRules struct {
+	PageFactor      float64
+	MinUsers        int
+	MaterialCredits event.Credits
+}
+
+// Options configure an Engine. The zero value works: prices are learned and nothing is written but the output.
+type Options struct {
+	RateCard   []price.Entry
+	Plans      map[string]Plan
+	Calendar   []Planned
+	Severity   SeverityRules
+	Dimensions []event.Dim // the only names that scopes use; nil is all
+	Format     string      // of records; "" is auto
+
+	Lateness     time.Duration // of event time: how late a row may come and still correct its bucket
+	DedupeWindow time.Duration // of event time
+	DedupeBytes  int64         // memory cap of the counted-once set, for the whole engine
+
+	ConfigVersion, ProgramVersion string
+	Runbook                       string // base address of runbooks; the cause is appended
+	LinkBase                      string // base address of the war room
+
+	Workers int // goroutines that decode; 0 is GOMAXPROCS. Changes no output.
+
+	// WakeFrom maps a partition to the first offset that may wake somebody. What ended before it is recorded as info.
+	WakeFrom map[int32]int64
+
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time // for logs and metrics of progress only; nil is time.Now
+}
+
+func (o *Options) withDefaults() {
+	if o.Lateness == 0 {
+		o.Lateness = DefaultLateness
+	}
+	if o.DedupeWindow == 0 {
+		o.DedupeWindow = DefaultDedupeWindow
+	}
+	if o.DedupeBytes == 0 {
+		o.DedupeBytes = DefaultDedupeBytes
+	}
+	if o.Severity.PageFactor == 0 {
+		o.Severity.PageFactor = DefaultPageFactor
+	}
+	if o.Severity.MinUsers == 0 {
+		o.Severity.MinUsers = DefaultMinUsers
+	}
+	if o.Severity.MaterialCredits == 0 {
+		o.Severity.MaterialCredits = DefaultMaterialCredits
+	}
+	if o.Dimensions == nil {
+		for d := event.Dim(0); d < event.NumDims; d++ {
+			o.Dimensions = append(o.Dimensions, d)
+		}
+	}
+	if o.Format == "" {
+		o.Format = "auto"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+// Validate reports every impossible setting.
+func (o *Options) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(o.Lateness >= 0 && o.Lateness <= 24*time.Hour, "lateness %v: must lie between 0 and 24h", o.Lateness)
+	check(o.DedupeWindow >= 0 && o.DedupeWindow <= 7*24*time.Hour, "dedupe %v: must lie between 0 and 168h", o.DedupeWindow)
+	check(o.DedupeBytes >= 0, "dedupe memory %d: must not be negative", o.DedupeBytes)
+	check(o.Severity.PageFactor == 0 || o.Severity.PageFactor > 1, "severity.page_factor %v: must be above 1", o.Severity.PageFactor)
+	check(o.Severity.MinUsers >= 0, "severity.min_users %d: must not be negative", o.Severity.MinUsers)
+	check(o.Severity.MaterialCredits >= 0, "severity.material_credits %v: must not be negative", o.Severity.MaterialCredits)
+	check(o.Workers >= 0, "workers %d: must not be negative", o.Workers)
+	for i, p := range o.Calendar {
+		check(p.To.After(p.From), "calendar entry %d (%s): to must come after from", i+1, p.What)
+	}
+	return errors.Join(errs...)
+}
