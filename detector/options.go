@@ -122,3 +122,14 @@ func (o *Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// priceChanges returns the calendar's planned changes of price.
+func (o *Options) priceChanges() []price.Change {
+	var out []price.Change
+	for _, p := range o.Calendar {
+		if f, ok := p.Expect["price"]; ok && f > 0 {
+			out = append(out, price.Change{From: p.From, To: p.To, Where: p.Where, Factor: f})
+		}
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package detector
+
+import (
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/dedupe"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
+)
+
+// copyWindow is how long the same tokens of a user under a new request count as a copy.
+const copyWindow = time.Hour
+
+// A request must be this large for its exact token counts to identify it.
+const (
+	copyMinOutput = 24
+	copyMinTokens = 200
+)
+
+// row is what one event is, by itself and against what was read before it.
+type row struct {
+	repeat   bool // a redelivery: not counted
+	conflict bool // a redelivery with other content
+	charge   bool // money was drawn: not a refund, a reset or a negative adjustment
+	flags    cohort.Flags
+	quote    price.Quote
+}
+
+// classifier tells redeliveries, repeated charges and wrong prices. It is a pure fold over one partition's rows, so the shard
+// and booking, each with its own, say the same.
+type classifier struct {
+	book                   *price.Book
+	learn                  bool // learn prices from the rows
+	rows, requests, copies *dedupe.Set
+}
+
+func newClassifier(o *Options, book *price.Book, learn bool, partitions int) *classifier {
+	budget := o.DedupeBytes / int64(max(partitions, 1))
+	return &classifier{
+		book: book, learn: learn,
+		rows:     dedupe.New(dedupe.Options{Window: o.DedupeWindow, MaxBytes: budget / 2}),
+		requests: dedupe.New(dedupe.Options{Window: o.DedupeWindow, MaxBytes: budget / 4}),
+		copies:   dedupe.New(dedupe.Options{Window: copyWindow, MaxBytes: budget / 4}),
+	}
+}
+
+func (c *classifier) advance(head int64) {
+	c.rows.Advance(head)
+	c.requests.Advance(head)
+	c.copies.Advance(head)
+}
+
+func (c *classifier) classify(e *event.Event) row {
+	var r row
+	switch c.rows.Add(e.User, e.ID, dedupe.Content(e), e.Time) {
+	case dedupe.Duplicate:
+		r.repeat = true
+		return r
+	case dedupe.Conflict:
+		r.repeat, r.conflict = true, true
+		return r
+	}
+	switch e.Kind {
+	case event.Refund, event.Reset:
+		return r
+	case event.Adjustment:
+		r.charge = e.Credits > 0
+		return r
+	case event.Penalty:
+		r.charge = true
+		if e.Credits > 0 {
+			r.flags = r.flags.With(cohort.Penalised)
+		}
+		return r
+	}
+	r.charge = true
+	r.quote = c.book.Quote(e)
+	r.flags = c.flags(e, r.quote)
+	if c.learn && r.flags&^(cohort.Flags(0).With(cohort.Over).With(cohort.Under).With(cohort.CacheLost)) == 0 && e.Status == event.OK {
+		c.book.Observe(e)
+	}
+	return r
+}
+
+// flags says what is wrong with a usage row by itself. A row that should not exist is not judged by its price.
+func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
+	if e.Status != event.OK {
+		if e.Credits > 0 {
+			f = f.With(cohort.FailureCharged)
+		}
+		return f // and the retry that goes well is no second charge
+	}
+	if e.Credits > 0 && e.RequestID != e.ID && c.requests.Add(e.User, e.RequestID, 0, e.Time) != dedupe.New_ {
+		return f.With(cohort.Duplicate)
+	}
+	if !e.HasTokens {
+		if e.Credits > 0 {
+			f = f.With(cohort.NoTokens)
+		}
+		return f
+	}
+	if e.Credits > 0 && e.Output >= copyMinOutput && e.Input+e.Output >= copyMinTokens && c.copies.AddKey(copyKey(e), 0, e.Time) != dedupe.New_ {
+		f = f.With(cohort.Copy)
+	}
+	if !q.Known || !q.Off(e.Credits) {
+		return f
+	}
+	if e.Credits < q.Expected {
+		return f.With(cohort.Under)
+	}
+	f = f.With(cohort.Over)
+	if q.LostDiscount(e.Credits) {
+		f = f.With(cohort.CacheLost)
+	}
+	return f
+}

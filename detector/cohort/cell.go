@@ -1,0 +1,202 @@
+package cohort
+
+import "github.com/drainwatch/drainwatch/detector/event"
+
+// Flag names what can be wrong with a row by itself.
+type Flag uint8
+
+// The flags of a row.
+const (
+	Over      Flag = iota // charged above the price of its tokens
+	CacheLost             // of those: charged exactly what it costs without the discount for cached input
+	Under                 // charged below the price of its tokens
+	Duplicate             // its request had been charged before
+	Copy                  // the same tokens again under a new request, shortly after
+	Penalised             // a charge of an enforcement system
+	FailureCharged
+	NoTokens // charged without any token field
+	NumFlags
+)
+
+var flagNames = [NumFlags]string{"over", "cache_lost", "under", "duplicate", "copy", "penalty", "failure_charged", "no_tokens"}
+
+// String returns the flag's name.
+func (f Flag) String() string { return flagNames[f] }
+
+// Flags is a set of flags.
+type Flags uint16
+
+// Has says whether f is in the set.
+func (s Flags) Has(f Flag) bool { return s&(1<<f) != 0 }
+
+// With returns the set with f.
+func (s Flags) With(f Flag) Flags { return s | 1<<f }
+
+// Off sums the rows of a cell that bear one flag.
+type Off struct {
+	Rows     int64
+	Users    int64 // users that bear the flag here for the first time within FreshUser
+	Charged  event.Sum
+	Expected event.Sum // at list price; zero for rows that should not exist
+}
+
+func (o *Off) add(p *Off) {
+	o.Rows += p.Rows
+	o.Users += p.Users
+	o.Charged.AddSum(p.Charged)
+	o.Expected.AddSum(p.Expected)
+}
+
+// Cell holds the sums of one leaf over one bucket of time. Its zero value is empty.
+type Cell struct {
+	Rows       int64 // of kind usage, failed ones included
+	Requests   int64
+	Turns      int64
+	Users      int64 // users whose first row of an hour fell here
+	Failures   int64 // usage rows whose status is not ok
+	CachedRows int64 // usage rows on which a lost discount would show
+	PricedRows int64 // usage rows whose list value is known
+
+	Credits event.Sum // all charges; refunds, resets and negative adjustments are none
+	Usage   event.Sum // of kind usage
+	Priced  event.Sum // of the priced rows
+	List    event.Sum // list value of the priced rows
+
+	Input, Cached, CacheWrite, Output int64
+
+	Off     *[NumFlags]Off
+	Moments *[NumMoments]Moment
+}
+
+// Tokens returns all tokens.
+func (c *Cell) Tokens() int64 { return c.Input + c.Output }
+
+// Flagged returns the sums of rows that bear f.
+func (c *Cell) Flagged(f Flag) Off {
+	if c.Off == nil {
+		return Off{}
+	}
+	return c.Off[f]
+}
+
+// OffOf returns the sums of rows that bear f, to be added to.
+func (c *Cell) OffOf(f Flag) *Off {
+	if c.Off == nil {
+		c.Off = new([NumFlags]Off)
+	}
+	return &c.Off[f]
+}
+
+// Opportunities returns the rows that could have borne f.
+func (c *Cell) Opportunities(f Flag) int64 {
+	switch f {
+	case Over, Under:
+		return c.PricedRows
+	case CacheLost:
+		return c.CachedRows
+	case FailureCharged:
+		return c.Failures
+	case Penalised:
+		return c.Rows + c.Flagged(Penalised).Rows
+	default:
+		return c.Rows
+	}
+}
+
+// Add adds the sums of d.
+func (c *Cell) Add(d *Cell) {
+	c.Rows += d.Rows
+	c.Requests += d.Requests
+	c.Turns += d.Turns
+	c.Users += d.Users
+	c.Failures += d.Failures
+	c.CachedRows += d.CachedRows
+	c.PricedRows += d.PricedRows
+	c.Credits.AddSum(d.Credits)
+	c.Usage.AddSum(d.Usage)
+	c.Priced.AddSum(d.Priced)
+	c.List.AddSum(d.List)
+	c.Input += d.Input
+	c.Cached += d.Cached
+	c.CacheWrite += d.CacheWrite
+	c.Output += d.Output
+	if d.Off != nil {
+		if c.Off == nil {
+			c.Off = new([NumFlags]Off)
+		}
+		for f := range c.Off {
+			c.Off[f].add(&d.Off[f])
+		}
+	}
+	if d.Moments != nil {
+		if c.Moments == nil {
+			c.Moments = new([NumMoments]Moment)
+		}
+		for m := range c.Moments {
+			c.Moments[m].Merge(d.Moments[m])
+		}
+	}
+}
+
+// Measure names what is compared, user by user, with the user's own past.
+type Measure uint8
+
+// The measures of behaviour: natural logarithms of now over the user's own past, one value a user and active bucket.
+const (
+	RequestsPerTurn Measure = iota
+	Background              // requests that no turn of the user asked for, per turn
+	InputPerRequest
+	Uncached // list value of the input over what it would be with the past's cached share
+	Turns    // turns (requests where no turns are sent) per active bucket
+	NumMoments
+)
+
+var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "uncached", "turns"}
+
+// String returns the measure's name.
+func (m Measure) String() string { return measureNames[m] }
+
+// Moment sums one measure over users and buckets. Its zero value is empty.
+type Moment struct {
+	N, Sum, Squares float64
+	Users           float64 // users that count here for the first time within FreshUser
+}
+
+// Clip bounds a user's log-ratio, so that no user speaks for a cohort.
+const Clip = 3.0
+
+// Observe adds a value, clipped to ±Clip; fresh says that the user counts anew.
+func (m *Moment) Observe(x float64, fresh bool) {
+	x = min(max(x, -Clip), Clip)
+	m.N++
+	m.Sum += x
+	m.Squares += x * x
+	if fresh {
+		m.Users++
+	}
+}
+
+// Merge adds n.
+func (m *Moment) Merge(n Moment) {
+	m.N += n.N
+	m.Sum += n.Sum
+	m.Squares += n.Squares
+	m.Users += n.Users
+}
+
+// Mean returns the mean, 0 when empty.
+func (m Moment) Mean() float64 {
+	if m.N == 0 {
+		return 0
+	}
+	return m.Sum / m.N
+}
+
+// Variance returns the variance about the mean, 0 when empty.
+func (m Moment) Variance() float64 {
+	if m.N == 0 {
+		return 0
+	}
+	mean := m.Mean()
+	return max(m.Squares/m.N-mean*mean, 0)
+}

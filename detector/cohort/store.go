@@ -1,0 +1,253 @@
+package cohort
+
+import (
+	"slices"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// Buckets of time, in nanoseconds.
+const (
+	Tick = int64(10 * time.Second)
+	Five = int64(5 * time.Minute)
+	Hour = int64(time.Hour)
+)
+
+// How long a Store keeps each resolution, and how many cells of hours it holds at most.
+const (
+	KeepTicks = int64(10 * time.Minute)
+	KeepFives = int64(6 * time.Hour)
+	KeepHours = int64(8 * 24 * time.Hour)
+	MaxCells  = 4_000_000
+)
+
+// bucket is a cell of one stretch of time that starts at.
+type bucket struct {
+	at int64
+	Cell
+}
+
+// Series is the history of one leaf at three resolutions, each in order of time and only where there were rows.
+type Series struct {
+	Leaf                *Leaf
+	First               int64 // start of the first tick with rows
+	ticks, fives, hours []bucket
+	values              [event.NumDims]*Value
+}
+
+// Store holds the series of all leaves and the rolling statistics of every dimension value.
+type Store struct {
+	byLeaf   map[*Leaf]*Series
+	byValues map[[event.NumDims]string]*Series
+	list     []*Series
+	Values   []*Value // in order of first appearance
+	All      *Value   // everybody
+	byName   [event.NumDims]map[string]*Value
+	cells    int
+	Dropped  int64 // hour cells given up under MaxCells
+	head     int64
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store {
+	s := &Store{byLeaf: map[*Leaf]*Series{}, byValues: map[[event.NumDims]string]*Series{}, All: &Value{Dim: event.NumDims}}
+	for d := range s.byName {
+		s.byName[d] = map[string]*Value{}
+	}
+	return s
+}
+
+// Add adds a cell of leaf for the tick that starts at. Late cells find their buckets.
+func (s *Store) Add(leaf *Leaf, at int64, c *Cell) *Series {
+	r := s.series(leaf, at)
+	r.First = min(r.First, at)
+	s.cells -= len(r.hours)
+	into(&r.ticks, at, c)
+	into(&r.fives, at-at%Five, c)
+	into(&r.hours, at-at%Hour, c)
+	s.cells += len(r.hours)
+	five := at - at%Five
+	s.All.add(five, c)
+	for _, v := range r.values {
+		if v != nil {
+			v.add(five, c)
+		}
+	}
+	return r
+}
+
+func (s *Store) series(leaf *Leaf, at int64) *Series {
+	if r := s.byLeaf[leaf]; r != nil {
+		return r
+	}
+	r := s.byValues[leaf.Values]
+	if r == nil {
+		r = &Series{Leaf: leaf, First: at}
+		for d, name := range leaf.Values {
+			if name != "" && name != Other {
+				r.values[d] = s.value(event.Dim(d), name, at)
+			}
+		}
+		s.byValues[leaf.Values] = r
+		s.list = append(s.list, r)
+	}
+	s.byLeaf[leaf] = r
+	return r
+}
+
+func (s *Store) value(d event.Dim, name string, at int64) *Value {
+	v := s.byName[d][name]
+	if v == nil {
+		v = &Value{Dim: d, Name: name, First: at}
+		s.byName[d][name] = v
+		s.Values = append(s.Values, v)
+	}
+	return v
+}
+
+// Value returns the statistics of one value of a dimension, nil if it was never seen.
+func (s *Store) Value(d event.Dim, name string) *Value { return s.byName[d][name] }
+
+// into adds c to the bucket that starts at, near the end of list.
+func into(list *[]bucket, at int64, c *Cell) {
+	l := *list
+	i := len(l)
+	for i > 0 && l[i-1].at > at {
+		i--
+	}
+	if i > 0 && l[i-1].at == at {
+		l[i-1].Add(c)
+		return
+	}
+	b := bucket{at: at}
+	b.Add(c)
+	*list = slices.Insert(l, i, b)
+}
+
+// Advance forgets what is older than the store keeps, as of now. Cost: O(leaves), so call it every few minutes.
+func (s *Store) Advance(now int64) {
+	s.head = now
+	s.cells = 0
+	for _, r := range s.list {
+		drop(&r.ticks, now-KeepTicks)
+		drop(&r.fives, now-KeepFives)
+		drop(&r.hours, now-KeepHours)
+		s.cells += len(r.hours)
+	}
+	for keep := KeepHours; s.cells > MaxCells && keep > Hour; {
+		keep -= Hour * 12
+		s.cells = 0
+		for _, r := range s.list {
+			n := len(r.hours)
+			drop(&r.hours, now-keep)
+			s.Dropped += int64(n - len(r.hours))
+			s.cells += len(r.hours)
+		}
+	}
+	s.list = slices.DeleteFunc(s.list, func(r *Series) bool {
+		if len(r.hours) > 0 {
+			return false
+		}
+		delete(s.byValues, r.Leaf.Values)
+		for leaf, x := range s.byLeaf {
+			if x == r {
+				delete(s.byLeaf, leaf)
+			}
+		}
+		return true
+	})
+}
+
+func drop(list *[]bucket, before int64) {
+	l := *list
+	i := 0
+	for i < len(l) && l[i].at < before {
+		i++
+	}
+	if i > 0 {
+		*list = slices.Delete(l, 0, i)
+	}
+}
+
+// Each calls fn with the sums of every leaf over [from, to), rounded outwards to 5 minutes where those are kept, else to hours.
+// The cell is reused between calls.
+func (s *Store) Each(from, to int64, fn func(*Leaf, *Cell)) {
+	for _, r := range s.list {
+		var sum Cell
+		if r.sum(&sum, from, to, s.head) {
+			fn(r.Leaf, &sum)
+		}
+	}
+}
+
+// Sum returns the sums over [from, to) of the leaves that fulfil where, as Each rounds.
+func (s *Store) Sum(where Where, from, to int64) Cell {
+	var sum Cell
+	for _, r := range s.list {
+		if where.Matches(&r.Leaf.Values) {
+			r.sum(&sum, from, to, s.head)
+		}
+	}
+	return sum
+}
+
+func (r *Series) sum(c *Cell, from, to, head int64) (found bool) {
+	list, size := r.fives, Five
+	if from < head-KeepFives+Five {
+		list, size = r.hours, Hour
+	}
+	i, _ := slices.BinarySearchFunc(list, from-size+1, func(b bucket, t int64) int {
+		switch {
+		case b.at < t:
+			return -1
+		case b.at > t:
+			return 1
+		}
+		return 0
+	})
+	for ; i < len(list) && list[i].at < to; i++ {
+		c.Add(&list[i].Cell)
+		found = true
+	}
+	return found
+}
+
+// Hourly calls fn with each hour cell of the leaves that fulfil where, over [from, to).
+func (s *Store) Hourly(where Where, from, to int64, fn func(hour int64, leaf *Leaf, c *Cell)) {
+	for _, r := range s.list {
+		if !where.Matches(&r.Leaf.Values) {
+			continue
+		}
+		for i := range r.hours {
+			if h := r.hours[i].at; h >= from && h < to {
+				fn(h, r.Leaf, &r.hours[i].Cell)
+			}
+		}
+	}
+}
+
+// Fives calls fn with each 5-minute cell of the leaves that fulfil where, over [from, to), as far back as they are kept.
+func (s *Store) Fives(where Where, from, to int64, fn func(at int64, c *Cell)) {
+	for _, r := range s.list {
+		if !where.Matches(&r.Leaf.Values) {
+			continue
+		}
+		for i := range r.fives {
+			if t := r.fives[i].at; t >= from && t < to {
+				fn(t, &r.fives[i].Cell)
+			}
+		}
+	}
+}
+
+// Ticks calls fn with each 10-second cell of the leaves that fulfil where, as far back as they are kept.
+func (s *Store) Ticks(where Where, fn func(at int64, c *Cell)) {
+	for _, r := range s.list {
+		if where.Matches(&r.Leaf.Values) {
+			for i := range r.ticks {
+				fn(r.ticks[i].at, &r.ticks[i].Cell)
+			}
+		}
+	}
+}

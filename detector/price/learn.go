@@ -1,0 +1,219 @@
+package price
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/stats"
+)
+
+const (
+	maxModels      = 512 // models whose price is learned; more are left unpriced
+	sampleMax      = 480 // rows that a price is learned from at most
+	sampleUserMax  = 40  // of them, rows of one user
+	sampleMin      = 96  // first attempt
+	sampleMinUsers = 8
+	fitShare       = 0.9 // of the rows that one price vector has to explain before a split is tried
+)
+
+// splitBy are the dimensions by which list prices may differ by design; never meter, price list, experiment or client.
+var splitBy = []event.Dim{event.Plan, event.Pool, event.Surface, event.Region, event.Org}
+
+// fit is one learned price vector.
+type fit struct {
+	vector
+	known  [4]bool // input, cached, cache write, output: kinds that the sample held
+	round  event.Credits
+	spread float64
+	rows   int
+}
+
+func (f *fit) covers(e *event.Event) bool {
+	return (f.known[0] || e.Input-e.Cached-e.CacheWrite <= 0) && (f.known[1] || e.Cached == 0) &&
+		(f.known[2] || e.CacheWrite == 0) && (f.known[3] || e.Output == 0)
+}
+
+// learner collects a sample of one model's rows and fits it.
+type learner struct {
+	sample []event.Event
+	users  map[string]int
+	next   int // sample size at which to try again
+	whole  *fit
+	by     event.Dim // split dimension, NumDims if none
+	parts  map[string]*fit
+}
+
+func newLearner() *learner {
+	return &learner{users: map[string]int{}, next: sampleMin, by: event.NumDims}
+}
+
+func cloneKey(s string) string { return strings.Clone(s) }
+
+func (l *learner) pick(e *event.Event) *fit {
+	if l.by < event.NumDims {
+		if f := l.parts[e.Dims[l.by]]; f != nil {
+			return f
+		}
+	}
+	return l.whole
+}
+
+func (l *learner) observe(e *event.Event) {
+	n := l.users[e.User]
+	if n >= sampleUserMax {
+		return
+	}
+	if len(l.sample) >= sampleMax {
+		// Full and still unexplained: begin again, so that a bad first sample is not kept for ever.
+		l.sample, l.users, l.next = l.sample[:0], map[string]int{}, sampleMin
+		n = 0
+	}
+	l.users[strings.Clone(e.User)] = n + 1
+	kept := event.Event{Credits: e.Credits, Input: e.Input, Cached: e.Cached, CacheWrite: e.CacheWrite, Output: e.Output, HasTokens: true}
+	for _, d := range splitBy {
+		kept.Dims[d] = strings.Clone(e.Dims[d])
+	}
+	l.sample = append(l.sample, kept)
+	if len(l.sample) < l.next {
+		return
+	}
+	l.next += sampleMin
+	if len(l.users) < sampleMinUsers && len(l.sample) < sampleMax {
+		return
+	}
+	l.learn()
+}
+
+func (l *learner) learn() {
+	whole, share := fitSample(l.sample)
+	if whole == nil {
+		return
+	}
+	l.by, l.parts = event.NumDims, nil
+	if share < fitShare {
+		l.split(share)
+	}
+	// A price that explains less than half of its own sample is no price.
+	if share < 0.5 && l.parts == nil {
+		return
+	}
+	l.whole = whole
+}
+
+// split looks for the first dimension whose values, each priced by itself, explain the sample where one price does not.
+func (l *learner) split(share float64) {
+	for _, d := range splitBy {
+		groups := map[string][]event.Event{}
+		for _, e := range l.sample {
+			groups[e.Dims[d]] = append(groups[e.Dims[d]], e)
+		}
+		if len(groups) < 2 {
+			continue
+		}
+		parts, explained := map[string]*fit{}, 0.0
+		for v, rows := range groups {
+			if f, s := fitSample(rows); f != nil && s >= fitShare && len(rows) >= 24 {
+				parts[v] = f
+				explained += s * float64(len(rows))
+			}
+		}
+		if explained/float64(len(l.sample)) > max(share+0.05, fitShare-0.05) {
+			l.by, l.parts = d, parts
+			return
+		}
+	}
+}
+
+// fitSample returns the price vector that explains most of the rows, and the share that it explains.
+func fitSample(rows []event.Event) (*fit, float64) {
+	if len(rows) < 12 {
+		return nil, 0
+	}
+	round := quantum(rows)
+	x, y := make([][]float64, len(rows)), make([]float64, len(rows))
+	for i, e := range rows {
+		plain := max(e.Input-e.Cached-e.CacheWrite, 0)
+		x[i] = []float64{float64(plain) / 1e6, float64(e.Cached) / 1e6, float64(e.CacheWrite) / 1e6, float64(e.Output) / 1e6}
+		y[i] = e.Credits.Float64()
+	}
+	slack := make([]float64, len(rows))
+	for _, tol := range []float64{0.003, 0.02, 0.08} {
+		for i := range slack {
+			slack[i] = tol*y[i] + 2*round.Float64()
+		}
+		f, err := stats.RobustLinear(x, y, slack, rand.New(rand.NewPCG(1, uint64(len(rows)))))
+		if err != nil || f.Share < 0.5 {
+			continue
+		}
+		out := &fit{round: round, rows: len(rows), spread: 3 * tol}
+		if tol == 0.003 {
+			out.spread = 0
+		}
+		for k := range out.known {
+			out.known[k] = f.Identified[k]
+		}
+		out.vector = snapped(f.Coef, out.known, rows, round, tol, f.Share)
+		return out, f.Share
+	}
+	return nil, 0
+}
+
+// quantum returns the largest power of ten, in nano-credits up to a hundredth of a credit, of which 95% of the charges are multiples.
+func quantum(rows []event.Event) event.Credits {
+	for q := event.Credits(10_000_000); q > 1; q /= 10 {
+		n := 0
+		for _, e := range rows {
+			if e.Credits%q == 0 {
+				n++
+			}
+		}
+		if n*20 >= len(rows)*19 {
+			return q
+		}
+	}
+	return 1
+}
+
+// snapped returns coef as prices with the fewest digits that still explain as many rows: price lists are written by
+// people, and two partitions that each learned from noisy rows then agree to the last digit.
+func snapped(coef []float64, known [4]bool, rows []event.Event, round event.Credits, tol, inliers float64) vector {
+	for digits := 2; digits <= 6; digits++ {
+		var p [4]int64
+		ok := true
+		for k, c := range coef {
+			if !known[k] || c <= 0 {
+				continue
+			}
+			scale := math.Pow(10, float64(digits)-1-math.Floor(math.Log10(c)))
+			s := math.Round(c*scale) / scale
+			if math.Abs(s-c) > max(tol, 0.003)*c {
+				ok = false
+				break
+			}
+			p[k] = int64(math.Round(s * 1e9))
+		}
+		if !ok {
+			continue
+		}
+		v := vector{p[0], p[1], p[2], p[3]}
+		if share(v, rows, round, tol/10) >= inliers-0.02 {
+			return v
+		}
+	}
+	return vector{nano(coef[0]), nano(coef[1]), nano(coef[2]), nano(coef[3])}
+}
+
+func nano(c float64) int64 { return int64(math.Round(max(c, 0) * 1e9)) }
+
+func share(v vector, rows []event.Event, round event.Credits, tol float64) float64 {
+	n := 0
+	for i := range rows {
+		want := v.list(&rows[i], false).round(round, HalfUp)
+		if d := rows[i].Credits - want; math.Abs(float64(d)) <= float64(want)*tol+float64(round) {
+			n++
+		}
+	}
+	return float64(n) / float64(len(rows))
+}

@@ -1,0 +1,247 @@
+package profile
+
+import (
+	"math"
+	"strings"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
+)
+
+// Bounds of a table. Bytes is what a user costs, the map's share and the key included.
+const (
+	Bytes    = 1024
+	MaxUsers = 2_000_000
+)
+
+// FreshMinutes is after how long without a flag a user counts anew among those that bear it.
+const FreshMinutes = 60
+
+// Row is what folding a row found out about its user.
+type Row struct {
+	NewHour bool         // the user's first row of an hour
+	NewTurn bool         // the first row of a turn
+	Fresh   cohort.Flags // flags that the user bears for the first time within FreshMinutes
+}
+
+// Moments is a user's closed bucket, measured against the user's past.
+type Moments struct {
+	Leaf  *cohort.Leaf
+	At    int64 // start of the bucket
+	X     [cohort.NumMoments]float64
+	Valid [cohort.NumMoments]bool
+	Fresh bool // the user counts for the first time within an hour
+}
+
+// Table holds the users of one partition.
+type Table struct {
+	users   map[string]*User
+	Evicted int64 // users given up for room
+	mean    Counts
+	Moments func(Moments)
+	Say     func(Finding)
+}
+
+// NewTable returns an empty table; moments and say take what it finds.
+func NewTable(moments func(Moments), say func(Finding)) *Table {
+	return &Table{users: map[string]*User{}, Moments: moments, Say: say}
+}
+
+// Len returns the number of users held.
+func (t *Table) Len() int { return len(t.users) }
+
+// User returns a user's state, nil if unknown. It must not be kept past the next Fold.
+func (t *Table) User(key string) *User { return t.users[key] }
+
+// Fold counts a charge row of leaf, with its flags and quote. Cost: one map look-up, no allocation for a known user.
+func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q price.Quote) Row {
+	u := t.users[e.User]
+	if u == nil {
+		u = t.admit(e)
+	}
+	var r Row
+	if b := e.Time - e.Time%Bucket; b != u.bucket && b > u.bucket {
+		t.close(u)
+		u.bucket = b
+		u.newDay(int32(b/day), u.held())
+	}
+	if e.Time-u.LastAt > 0 && u.LastAt > 0 && u.now.Rows > 0 {
+		u.gaps.observe(float32(float64(e.Time-u.LastAt) / 1e9))
+	}
+	u.LastAt = max(u.LastAt, e.Time)
+	r.NewHour = u.tick(e.Time)
+	u.leaf = leaf
+
+	c := &u.now
+	switch e.Kind {
+	case event.Penalty:
+		c.Penalties++
+	default:
+		c.Rows++
+		if !flags.Has(cohort.Duplicate) {
+			c.Requests++
+			if u.unprompted(e) {
+				c.Background++
+			}
+		}
+		if e.Status != event.OK {
+			c.Failures++
+		}
+	}
+	if e.TurnID != "" && u.turn(hash32(e.TurnID)) {
+		r.NewTurn = true
+		c.Turns++
+	}
+	c.Credits += float32(e.Credits.Float64())
+	if q.Known {
+		c.List += float32(q.Expected.Float64())
+	}
+	c.Input += float32(e.Input)
+	c.Cached += float32(e.Cached)
+	c.CacheWrite += float32(e.CacheWrite)
+	c.Output += float32(e.Output)
+	if u.identify(e) {
+		value := e.Credits.Float64()
+		if q.Known {
+			value = q.Expected.Float64()
+		}
+		u.novelNow += float32(value)
+	}
+	if flags != 0 {
+		r.Fresh = t.flag(u, e, flags, q)
+	}
+	return r
+}
+
+func (t *Table) admit(e *event.Event) *User {
+	if len(t.users) >= MaxUsers {
+		t.evict()
+	}
+	u := &User{Key: strings.Clone(e.User), FirstAt: e.Time, bucket: e.Time - e.Time%Bucket, Created: e.AccountCreated, dayNo: int32(e.Time / day)}
+	t.users[u.Key] = u
+	return u
+}
+
+// evict gives up the longest silent of some users. A sample is enough: what matters is that the busy stay.
+func (t *Table) evict() {
+	var victim *User
+	n := 0
+	for _, u := range t.users {
+		if victim == nil || u.LastAt < victim.LastAt || u.LastAt == victim.LastAt && u.Key < victim.Key {
+			victim = u
+		}
+		if n++; n == 16 {
+			break
+		}
+	}
+	delete(t.users, victim.Key)
+	t.Evicted++
+}
+
+// flag counts the flags of a row against its user and says which make the user count anew.
+func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote) (fresh cohort.Flags) {
+	minute := int32(e.Time / 60e9)
+	for f := range cohort.NumFlags {
+		if !flags.Has(f) {
+			continue
+		}
+		if minute-u.freshFlag[f] >= FreshMinutes || u.freshFlag[f] == 0 {
+			fresh = fresh.With(f)
+			u.freshFlag[f] = minute
+			u.flagRows[f], u.flagSaid[f] = 0, 0
+			u.flagSince[f] = e.Time
+		}
+		if u.flagRows[f] < math.MaxUint16 {
+			u.flagRows[f]++
+		}
+		// Said at ten rows and at every doubling, and only of a user whose past is clean.
+		if n := u.flagRows[f]; n >= suspectRows && n >= 2*u.flagSaid[f] && u.flagPast[f] < 0.1 {
+			u.flagSaid[f] = n
+			t.Say(Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf})
+		}
+	}
+	return fresh
+}
+
+// close ends a user's bucket: measures it against the past, weighs the evidence, and folds it into the windows.
+func (t *Table) close(u *User) {
+	c := &u.now
+	if c.Rows+c.Penalties == 0 {
+		return
+	}
+	c.Buckets = 1
+	base := u.base()
+	if base.Buckets >= minPast && u.leaf != nil {
+		t.measure(u, c, &base)
+	}
+	t.weigh(u, c, &base)
+	for f := range u.flagPast {
+		share := float32(0)
+		if c.Rows > 0 && u.freshFlag[f] != 0 && int64(u.freshFlag[f])*60e9 >= u.bucket {
+			share = min(float32(u.flagRows[f])/c.Rows, 1)
+		}
+		if u.past.Buckets >= minPast || share == 0 {
+			u.flagPast[f] += (share - u.flagPast[f]) / 64
+		} else {
+			u.flagPast[f] += (share - u.flagPast[f]) / 4
+		}
+	}
+	u.roll()
+	u.today.add(c, 1)
+	t.mean.scale(0.9999)
+	t.mean.add(c, 1)
+	if cv := u.gaps.cv(); u.gaps.n >= 8 && !math.IsNaN(cv) {
+		u.evenness.n *= 0.98
+		u.evenness.sum *= 0.98
+		u.evenness.squares *= 0.98
+		u.evenness.observe(float32(cv))
+	}
+	u.now, u.gaps, u.novelNow = Counts{}, spread{}, 0
+}
+
+// measure compares the bucket with the user's past. Every measure is a log-ratio shrunk to 0 by one unit of the past, so
+// that a bucket of one request says little.
+func (t *Table) measure(u *User, c, b *Counts) {
+	m := Moments{Leaf: u.leaf, At: u.bucket}
+	set := func(k cohort.Measure, x float32) {
+		if x > 0 && !math.IsInf(float64(x), 0) {
+			m.X[k], m.Valid[k] = math.Log(float64(x)), true
+		}
+	}
+	asked, askedPast := c.Requests-c.Background, b.Requests-b.Background
+	if c.Turns > 0 && b.Turns > 0 && askedPast > 0 {
+		r := askedPast / b.Turns
+		set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
+	}
+	if bg := b.Background / b.Buckets; c.Background > 0 || bg > 0 {
+		set(cohort.Background, (c.Background+1)/(bg+1))
+	}
+	if c.Requests > 0 && b.Requests > 0 && b.Input > 0 {
+		in := b.Input / b.Requests
+		set(cohort.InputPerRequest, (c.Input+in)/((c.Requests+1)*in))
+	}
+	if c.Input > 0 && b.Cached > 0 {
+		// A cached token costs about a tenth; what the card says exactly matters little for a ratio.
+		past := (b.Input - 0.9*b.Cached) / b.Input
+		in := b.Input / max(b.Requests, 1)
+		set(cohort.Uncached, (c.Input-0.9*c.Cached+in*past)/((c.Input+in)*past))
+	}
+	turns, turnsPast := c.Turns, b.Turns
+	if b.Turns == 0 {
+		turns, turnsPast = c.Requests, b.Requests
+	}
+	set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
+	if h := int32(u.bucket / cohort.Hour); h != u.freshMeasure {
+		u.freshMeasure, m.Fresh = h, true
+	}
+	t.Moments(m)
+}
+
+// Close ends every open bucket that lies wholly before at, by user key.
+func (t *Table) Close(at int64) {
+	for _, key := range t.keys(func(u *User) bool { return u.now.Rows+u.now.Penalties > 0 && u.bucket+Bucket <= at }) {
+		u := t.users[key]
+		t.close(u)
+	}
+}

@@ -1,0 +1,189 @@
+package profile
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// Bucket is the length of the stretches of time that evidence is counted in.
+const Bucket = int64(600e9)
+
+const (
+	day      = int64(86400e9)
+	dayDecay = 0.97 // of the past, an active day
+	dayCap   = 48   // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
+	minPast  = 3    // active buckets of past below which a user is not compared with it
+)
+
+// Counts are sums over a stretch of time, or decayed sums. Float32 carries seven digits: for ratios, never for money owed.
+type Counts struct {
+	Buckets, Rows, Requests, Turns, Background, Failures, Penalties float32
+	Credits, List, Input, Cached, CacheWrite, Output                float32
+}
+
+func (c *Counts) add(d *Counts, w float32) {
+	c.Buckets += w * d.Buckets
+	c.Rows += w * d.Rows
+	c.Requests += w * d.Requests
+	c.Turns += w * d.Turns
+	c.Background += w * d.Background
+	c.Failures += w * d.Failures
+	c.Penalties += w * d.Penalties
+	c.Credits += w * d.Credits
+	c.List += w * d.List
+	c.Input += w * d.Input
+	c.Cached += w * d.Cached
+	c.CacheWrite += w * d.CacheWrite
+	c.Output += w * d.Output
+}
+
+func (c *Counts) scale(f float32) {
+	var zero Counts
+	zero.add(c, f)
+	*c = zero
+}
+
+// volume is what the user drew, at list price where that is known, so that a wrong price is not taken for appetite.
+func (c *Counts) volume() float32 {
+	if c.List > 0 {
+		return c.List
+	}
+	return c.Credits
+}
+
+// User is the state of one user.
+type User struct {
+	Key     string
+	FirstAt int64
+	LastAt  int64
+	Created int64 // account_created_at, 0 unknown
+	leaf    *cohort.Leaf
+
+	bucket int64  // start of the current one
+	now    Counts // of it
+	gaps   spread // between its rows
+	today  Counts
+	past   Counts // up to yesterday
+	dayNo  int32
+	hourNo int32
+	awake  uint32 // one bit an hour of the last 24 in which there were rows
+
+	// Rolling windows, decayed: half-lives of 5 hours and 7 days.
+	Short, Long Counts
+	windowAt    int64
+
+	turns  [4]uint32 // hashes of the latest turns
+	turnAt uint8
+
+	freshFlag    [cohort.NumFlags]int32 // minute at which the user last counted anew
+	flagRows     [cohort.NumFlags]uint16
+	flagSaid     [cohort.NumFlags]uint16
+	flagSince    [cohort.NumFlags]int64
+	flagPast     [cohort.NumFlags]float32 // share of rows in the past
+	freshMeasure int32
+
+	volume    float32 // evidence of volume: leaky, in nats
+	novel     float32 // the same of identities first seen within a day
+	novelNow  float32 // what those drew in this bucket
+	weighedAt int64
+	since     int64 // when the evidence that stands began
+	saidAt    int64
+	said      bool
+	ids       [numKinds]identities
+	evenness  spread // of past buckets' gaps
+}
+
+// spread sums values to give a coefficient of variation.
+type spread struct{ n, sum, squares float32 }
+
+func (s *spread) observe(x float32) { s.n++; s.sum += x; s.squares += x * x }
+
+// cv returns standard deviation over mean, NaN below two values.
+func (s *spread) cv() float64 {
+	if s.n < 2 || s.sum <= 0 {
+		return math.NaN()
+	}
+	m := float64(s.sum / s.n)
+	return math.Sqrt(max(float64(s.squares/s.n)-m*m, 0)) / m
+}
+
+// base returns the past that the user is held against: what is older than today, with today's where that is too little.
+func (u *User) base() Counts {
+	b := u.past
+	if b.Buckets < 6 {
+		b.add(&u.today, 1)
+	}
+	return b
+}
+
+// newDay merges the day before into the past, unless evidence stands.
+func (u *User) newDay(no int32, held bool) {
+	if u.dayNo == no {
+		return
+	}
+	if u.dayNo != 0 && u.today.Buckets > 0 && !held {
+		w := float32(1)
+		if u.today.Buckets > dayCap {
+			w = dayCap / u.today.Buckets
+		}
+		u.past.scale(dayDecay)
+		u.past.add(&u.today, w)
+	}
+	u.today = Counts{}
+	u.dayNo = no
+}
+
+// tick notes the hour in the awake bits.
+func (u *User) tick(at int64) (newHour bool) {
+	h := int32(at / cohort.Hour)
+	if h == u.hourNo {
+		return false
+	}
+	if d := h - u.hourNo; d > 0 && d < 24 {
+		u.awake <<= uint(d)
+	} else if d >= 24 || d <= -24 {
+		u.awake = 0
+	} else if d < 0 {
+		return false
+	}
+	u.awake = u.awake&(1<<24-1) | 1
+	u.hourNo = h
+	return true
+}
+
+// turn says whether the turn is new to the user.
+func (u *User) turn(hash uint32) bool {
+	for _, t := range u.turns {
+		if t == hash {
+			return false
+		}
+	}
+	u.turns[u.turnAt%4] = hash
+	u.turnAt++
+	return true
+}
+
+// roll folds the closed bucket into the rolling windows.
+func (u *User) roll() {
+	if u.windowAt != 0 {
+		hours := float64(u.bucket-u.windowAt) / float64(cohort.Hour)
+		u.Short.scale(float32(math.Exp2(-hours / 5)))
+		u.Long.scale(float32(math.Exp2(-hours / 168)))
+	}
+	u.windowAt = u.bucket
+	u.Short.add(&u.now, 1)
+	u.Long.add(&u.now, 1)
+}
+
+// Unprompted says whether nobody asked for the request: its origin says so, or it has no turn where the user's others have.
+func (u *User) unprompted(e *event.Event) bool {
+	switch e.Dims[event.Origin] {
+	case "background", "auto_review":
+		return true
+	case "":
+		return e.TurnID == "" && u.turnAt > 0
+	}
+	return false
+}

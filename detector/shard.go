@@ -1,0 +1,358 @@
+package detector
+
+import (
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/profile"
+)
+
+// cellAt is what one leaf did in one tick; it adds to what was said of that tick before.
+type cellAt struct {
+	leaf *cohort.Leaf
+	at   int64
+	cell *cohort.Cell
+}
+
+// link says that a young account was seen on an identity.
+type link struct {
+	user    string
+	device  string
+	at      int64
+	isYoung bool
+}
+
+// closing is what a shard says when ticks close: everything of the ticks that start before upTo, and late rows of earlier ones.
+type closing struct {
+	partition int32
+	upTo      int64 // ticks that start before this are closed
+	head      int64 // greatest plausible event time read
+	offset    int64 // as of this source offset
+	cells     []cellAt
+	findings  []profile.Finding
+	links     []link
+	resets    int64
+	idle      bool // the partition is caught up: ticks need not wait for it
+	counts    rowCounts
+	users     int
+	book      *price.Book // as of this closing, at the end only
+}
+
+// rowCounts counts a shard's rows by what became of them.
+type rowCounts struct {
+	Rows, Counted, Duplicates, Conflicts, Late, TimeAhead int64
+	First, Last                                           int64 // event times of counted rows
+}
+
+// shard folds the rows of one source partition.
+type shard struct {
+	partition int32
+	clock     clock
+	class     *classifier
+	leaves    *cohort.Leaves
+	users     *profile.Table
+	decoder   *event.Decoder // for held rows
+
+	open     map[int64]*tick // by start
+	closed   int64           // ticks that start before this have been said
+	late     *tick
+	findings []profile.Finding
+	links    []link
+	devices  map[string]struct{}
+	counts   rowCounts
+	resets   int64
+	offset   int64
+	lastHour int64
+	dead     func(Record, error)
+	say      func(closing)
+}
+
+// tick gathers the cells of one tick, in the order in which their leaves appeared.
+type tick struct {
+	cells map[*cohort.Leaf]*cohort.Cell
+	order []cellAt
+}
+
+func newTick() *tick { return &tick{cells: map[*cohort.Leaf]*cohort.Cell{}} }
+
+func (t *tick) cell(leaf *cohort.Leaf, at int64) *cohort.Cell {
+	c := t.cells[leaf]
+	if c == nil {
+		c = new(cohort.Cell)
+		t.cells[leaf] = c
+		t.order = append(t.order, cellAt{leaf, at, c})
+	}
+	return c
+}
+
+func newShard(partition int32, o *Options, partitions int, dead func(Record, error), say func(closing)) (*shard, error) {
+	dec, err := event.NewDecoder(o.Format)
+	if err != nil {
+		return nil, err
+	}
+	s := &shard{
+		partition: partition, clock: clock{lateness: int64(o.Lateness)},
+		class:  newClassifier(o, price.NewBook(o.RateCard, o.priceChanges()), true, partitions),
+		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
+		devices: map[string]struct{}{}, dead: dead, say: say,
+	}
+	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
+	return s, nil
+}
+
+// fold takes the next record, decoded to e unless err says why it could not be.
+func (s *shard) fold(r Record, e *event.Event, err error) {
+	s.offset = r.Offset + 1
+	s.counts.Rows++
+	if err != nil {
+		s.dead(r, err)
+		return
+	}
+	s.place(r, e)
+	if rows := s.clock.release(false); rows != nil {
+		s.again(rows)
+	}
+	for _, r := range s.clock.overflow(false) {
+		s.timeAhead(r)
+	}
+	s.closeTicks()
+}
+
+func (s *shard) place(r Record, e *event.Event) {
+	if !s.clock.started {
+		s.clock.hold(r, e.Time)
+		return
+	}
+	switch s.clock.place(e.Time) {
+	case ahead:
+		s.clock.hold(r, e.Time)
+	case late:
+		s.counts.Late++
+	case onTime:
+		s.count(e)
+	}
+}
+
+// again places rows that were held; their strings were not kept, so they are decoded anew.
+func (s *shard) again(rows []Record) {
+	var e event.Event
+	for _, r := range rows {
+		if err := s.decoder.Decode(r.Value, &e); err == nil {
+			s.place(r, &e)
+			s.closeTicks()
+		}
+	}
+}
+
+func (s *shard) timeAhead(r Record) {
+	s.counts.TimeAhead++
+	s.dead(r, &event.Error{Reason: "time_ahead", Field: "time", Detail: "more than an hour ahead of everything else in its partition"})
+}
+
+// count folds a row into the user's profile and the cells.
+func (s *shard) count(e *event.Event) {
+	r := s.class.classify(e)
+	if r.repeat {
+		s.counts.Duplicates++
+		if r.conflict {
+			s.counts.Conflicts++
+		}
+		return
+	}
+	s.counts.Counted++
+	if s.counts.First == 0 || e.Time < s.counts.First {
+		s.counts.First = e.Time
+	}
+	s.counts.Last = max(s.counts.Last, e.Time)
+	if !r.charge {
+		if e.Kind == event.Reset {
+			s.resets++
+		}
+		return
+	}
+	leaf := s.leaves.Of(&e.Dims)
+	p := s.users.Fold(e, leaf, r.flags, r.quote)
+	s.cell(leaf, e.Time).count(e, &r, &p)
+	if e.Device != "" && p.NewHour {
+		s.link(e)
+	}
+}
+
+// youngAccount is the age below which an account takes part in the search for accounts farmed on one device.
+const youngAccount = 7 * 24 * cohort.Hour
+
+func (s *shard) link(e *event.Event) {
+	if e.AccountCreated == 0 || e.Time-e.AccountCreated > youngAccount {
+		return
+	}
+	key := e.User + "\x00" + e.Device
+	if _, ok := s.devices[key]; ok || len(s.devices) >= 1<<20 {
+		return
+	}
+	s.devices[key] = struct{}{}
+	l := link{user: key[:len(e.User)], device: key[len(e.User)+1:], at: e.Time}
+	s.links = append(s.links, l)
+}
+
+type cellCounter struct{ *cohort.Cell }
+
+// cell returns the cell of leaf for time t: of its open tick, or of the late rows.
+func (s *shard) cell(leaf *cohort.Leaf, t int64) cellCounter {
+	at := t - t%cohort.Tick
+	if at < s.closed {
+		// One cell a leaf and tick: late rows are few.
+		for _, c := range s.late.order {
+			if c.leaf == leaf && c.at == at {
+				return cellCounter{c.cell}
+			}
+		}
+		c := new(cohort.Cell)
+		s.late.order = append(s.late.order, cellAt{leaf, at, c})
+		return cellCounter{c}
+	}
+	k := s.open[at]
+	if k == nil {
+		k = newTick()
+		s.open[at] = k
+	}
+	return cellCounter{k.cell(leaf, at)}
+}
+
+// count adds a charged row.
+func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
+	c.Credits.Add(e.Credits)
+	if e.Kind == event.Usage {
+		c.Rows++
+		c.Usage.Add(e.Credits)
+		if !r.flags.Has(cohort.Duplicate) {
+			c.Requests++
+		}
+		if e.Status != event.OK {
+			c.Failures++
+		}
+		if r.quote.Known && e.Status == event.OK {
+			c.PricedRows++
+			c.Priced.Add(e.Credits)
+			c.List.Add(r.quote.Expected)
+			if r.quote.Full > r.quote.Expected+2*r.quote.Slack {
+				c.CachedRows++
+			}
+		}
+		c.Input += e.Input
+		c.Cached += e.Cached
+		c.CacheWrite += e.CacheWrite
+		c.Output += e.Output
+	}
+	if p.NewTurn {
+		c.Turns++
+	}
+	if p.NewHour {
+		c.Users++
+	}
+	if r.flags == 0 {
+		return
+	}
+	for f := range cohort.NumFlags {
+		if !r.flags.Has(f) {
+			continue
+		}
+		off := c.OffOf(f)
+		off.Rows++
+		off.Charged.Add(e.Credits)
+		if f == cohort.Over || f == cohort.Under || f == cohort.CacheLost {
+			off.Expected.Add(r.quote.Expected)
+		}
+		if p.Fresh.Has(f) {
+			off.Users++
+		}
+	}
+}
+
+// moments books a user's closed bucket in the tick that is closing, so that it is never late.
+func (s *shard) moments(m profile.Moments) {
+	at := max(m.At+profile.Bucket, s.closed)
+	c := s.cell(m.Leaf, at).Cell
+	if c.Moments == nil {
+		c.Moments = new([cohort.NumMoments]cohort.Moment)
+	}
+	for k := range c.Moments {
+		if m.Valid[k] {
+			c.Moments[k].Observe(m.X[k], m.Fresh)
+		}
+	}
+}
+
+// closeTicks says what has closed.
+func (s *shard) closeTicks() {
+	if upTo := s.clock.closed(); s.clock.started && upTo > s.closed {
+		s.sayUpTo(upTo, false)
+	}
+}
+
+func (s *shard) sayUpTo(upTo int64, idle bool) {
+	if b := upTo - upTo%profile.Bucket; b > s.lastHour {
+		if s.lastHour != 0 {
+			s.users.Close(b)
+		}
+		s.lastHour = b
+		s.class.advance(s.clock.head)
+	}
+	c := closing{
+		partition: s.partition, upTo: upTo, head: s.clock.head, offset: s.offset, findings: s.findings, links: s.links,
+		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(),
+	}
+	s.findings, s.links = nil, nil
+	c.cells = append(c.cells, s.late.order...)
+	s.late = newTick()
+	if n := (upTo - s.closed) / cohort.Tick; s.closed != 0 && n <= int64(len(s.open))+1 {
+		for at := s.closed; at < upTo; at += cohort.Tick {
+			c.cells = s.take(c.cells, at)
+		}
+	} else {
+		for _, at := range sortedKeys(s.open) {
+			if at < upTo {
+				c.cells = s.take(c.cells, at)
+			}
+		}
+	}
+	s.closed = upTo
+	s.say(c)
+}
+
+func (s *shard) take(cells []cellAt, at int64) []cellAt {
+	k := s.open[at]
+	if k == nil {
+		return cells
+	}
+	delete(s.open, at)
+	return append(cells, k.order...)
+}
+
+// idle says that the partition has no more rows for now: what is open closes, and ticks need not wait for it.
+func (s *shard) idle() {
+	if rows := s.clock.release(true); rows != nil {
+		s.again(rows)
+	}
+	if s.clock.started {
+		upTo := s.clock.head - s.clock.head%cohort.Tick + cohort.Tick
+		s.sayUpTo(max(upTo, s.closed), true)
+	}
+}
+
+// finish closes everything: the input has ended.
+func (s *shard) finish() {
+	for rows := s.clock.release(true); rows != nil; rows = s.clock.release(true) {
+		s.again(rows)
+	}
+	for _, r := range s.clock.overflow(true) {
+		s.timeAhead(r)
+	}
+	if s.clock.started {
+		s.users.Close(1<<63 - 1)
+		last := s.closed
+		for at := range s.open {
+			last = max(last, at+cohort.Tick)
+		}
+		s.sayUpTo(last, true)
+	}
+}
