@@ -1,0 +1,5 @@
+// Package decompose splits the change of a product into what each of its factors contributed, without a remainder
+// and without depending on the order of the factors (LMDI).
+//
+// It knows neither what the factors are nor how they were measured, keeps no state, and is safe for concurrent use.
+package decompose
