@@ -16,10 +16,8 @@ type cellAt struct {
 
 // link says that a young account was seen on an identity.
 type link struct {
-	user    string
-	device  string
-	at      int64
-	isYoung bool
+	user, device string
+	at           int64
 }
 
 // closing is what a shard says when ticks close: everything of the ticks that start before upTo, and late rows of earlier ones.
@@ -230,10 +228,13 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		if e.Status != event.OK {
 			c.Failures++
 		}
-		if r.quote.Known && e.Status == event.OK {
-			c.PricedRows++
+		if r.quote.Known {
 			c.Priced.Add(e.Credits)
 			c.List.Add(r.quote.Expected)
+			c.Full.Add(r.quote.Full)
+		}
+		if r.quote.Known && e.Status == event.OK {
+			c.PricedRows++
 			if r.quote.Full > r.quote.Expected+2*r.quote.Slack {
 				c.CachedRows++
 			}
@@ -264,6 +265,9 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		}
 		if p.Fresh.Has(f) {
 			off.Users++
+		}
+		if p.FreshDay.Has(f) {
+			off.DayUsers++
 		}
 	}
 }

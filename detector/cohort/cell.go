@@ -35,7 +35,8 @@ func (s Flags) With(f Flag) Flags { return s | 1<<f }
 // Off sums the rows of a cell that bear one flag.
 type Off struct {
 	Rows     int64
-	Users    int64 // users that bear the flag here for the first time within FreshUser
+	Users    int64 // users that bear the flag here for the first time within an hour
+	DayUsers int64 // the same within a day
 	Charged  event.Sum
 	Expected event.Sum // at list price; zero for rows that should not exist
 }
@@ -43,6 +44,7 @@ type Off struct {
 func (o *Off) add(p *Off) {
 	o.Rows += p.Rows
 	o.Users += p.Users
+	o.DayUsers += p.DayUsers
 	o.Charged.AddSum(p.Charged)
 	o.Expected.AddSum(p.Expected)
 }
@@ -61,6 +63,7 @@ type Cell struct {
 	Usage   event.Sum // of kind usage
 	Priced  event.Sum // of the priced rows
 	List    event.Sum // list value of the priced rows
+	Full    event.Sum // the same with cached input at the full input price
 
 	Input, Cached, CacheWrite, Output int64
 
@@ -116,6 +119,7 @@ func (c *Cell) Add(d *Cell) {
 	c.Usage.AddSum(d.Usage)
 	c.Priced.AddSum(d.Priced)
 	c.List.AddSum(d.List)
+	c.Full.AddSum(d.Full)
 	c.Input += d.Input
 	c.Cached += d.Cached
 	c.CacheWrite += d.CacheWrite
@@ -159,7 +163,7 @@ func (m Measure) String() string { return measureNames[m] }
 // Moment sums one measure over users and buckets. Its zero value is empty.
 type Moment struct {
 	N, Sum, Squares float64
-	Users           float64 // users that count here for the first time within FreshUser
+	Users           float64 // users that count here for the first time within an hour
 }
 
 // Clip bounds a user's log-ratio, so that no user speaks for a cohort.

@@ -15,14 +15,11 @@ const (
 	MaxUsers = 2_000_000
 )
 
-// FreshMinutes is after how long without a flag a user counts anew among those that bear it.
-const FreshMinutes = 60
-
 // Row is what folding a row found out about its user.
 type Row struct {
-	NewHour bool         // the user's first row of an hour
-	NewTurn bool         // the first row of a turn
-	Fresh   cohort.Flags // flags that the user bears for the first time within FreshMinutes
+	NewHour         bool         // the user's first row of an hour
+	NewTurn         bool         // the first row of a turn
+	Fresh, FreshDay cohort.Flags // flags that the user bears for the first time within an hour, a day
 }
 
 // Moments is a user's closed bucket, measured against the user's past.
@@ -109,7 +106,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		u.novelNow += float32(value)
 	}
 	if flags != 0 {
-		r.Fresh = t.flag(u, e, flags, q)
+		t.flag(u, e, flags, &r)
 	}
 	return r
 }
@@ -140,14 +137,18 @@ func (t *Table) evict() {
 }
 
 // flag counts the flags of a row against its user and says which make the user count anew.
-func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote) (fresh cohort.Flags) {
+func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, r *Row) {
 	minute := int32(e.Time / 60e9)
 	for f := range cohort.NumFlags {
 		if !flags.Has(f) {
 			continue
 		}
-		if minute-u.freshFlag[f] >= FreshMinutes || u.freshFlag[f] == 0 {
-			fresh = fresh.With(f)
+		if minute-u.freshDay[f] >= 24*60 {
+			r.FreshDay = r.FreshDay.With(f)
+			u.freshDay[f] = minute
+		}
+		if minute-u.freshFlag[f] >= 60 {
+			r.Fresh = r.Fresh.With(f)
 			u.freshFlag[f] = minute
 			u.flagRows[f], u.flagSaid[f] = 0, 0
 			u.flagSince[f] = e.Time
@@ -161,7 +162,6 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote)
 			t.Say(Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf})
 		}
 	}
-	return fresh
 }
 
 // close ends a user's bucket: measures it against the past, weighs the evidence, and folds it into the windows.

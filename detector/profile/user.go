@@ -78,6 +78,7 @@ type User struct {
 	turnAt uint8
 
 	freshFlag    [cohort.NumFlags]int32 // minute at which the user last counted anew
+	freshDay     [cohort.NumFlags]int32
 	flagRows     [cohort.NumFlags]uint16
 	flagSaid     [cohort.NumFlags]uint16
 	flagSince    [cohort.NumFlags]int64

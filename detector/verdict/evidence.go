@@ -1,0 +1,145 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+)
+
+// cardinal is the figure that carries the verdict.
+func cardinal(f *Figures) []incident.Evidence {
+	if f.ByMeasure {
+		x := math.Exp(f.Shift)
+		what := map[cohort.Measure]string{
+			cohort.RequestsPerTurn: "requests a turn",
+			cohort.Background:      "requests that nobody asked for",
+			cohort.InputPerRequest: "input tokens a request",
+			cohort.Uncached:        "cost of the input at the cached share",
+			cohort.Turns:           "turns an active user",
+		}[f.Measure]
+		return []incident.Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
+	}
+	off := f.Inside.Flagged(f.Flag)
+	if off.Rows == 0 {
+		return nil
+	}
+	n := max(f.Inside.Opportunities(f.Flag), off.Rows)
+	share := float64(off.Rows) / float64(n)
+	source := "learned price"
+	if f.HasCard {
+		source = "rate card"
+	}
+	switch f.Flag {
+	case cohort.Over, cohort.Under, cohort.CacheLost:
+		m := off.Charged.Float64() / off.Expected.Float64()
+		if f.Cause == CacheDiscount {
+			return []incident.Evidence{figure("cache_discount_lost", fmt.Sprintf("cached input charged at the full input price on %s of rows that hold any", percent(share)), m, 1)}
+		}
+		return []incident.Evidence{figure("price_off_rate_card", fmt.Sprintf("charged %.3gx the %s on %s of rows", m, source, percent(share)), m, 1)}
+	case cohort.Duplicate:
+		return []incident.Evidence{figure("charged_again", fmt.Sprintf("%d rows charge a request that had been charged before: %.2g rows a request", off.Rows, perRequest(f)), perRequest(f), 1)}
+	case cohort.Copy:
+		return []incident.Evidence{figure("same_tokens_again", fmt.Sprintf("%s of rows repeat the exact token counts of the row before under a new request", percent(share)), share, 0)}
+	case cohort.Penalised:
+		return []incident.Evidence{figure("penalty_rows", fmt.Sprintf("%d penalty rows for %d users, %s of what the scope was charged", off.Rows, off.DayUsers, percent(off.Charged.Float64()/f.Inside.Credits.Float64())), float64(off.Rows), 0)}
+	case cohort.FailureCharged:
+		return []incident.Evidence{figure("failures_charged", fmt.Sprintf("%s of failed requests are charged, %d rows", percent(share), off.Rows), share, 0)}
+	case cohort.NoTokens:
+		return []incident.Evidence{figure("charge_without_tokens", fmt.Sprintf("%s of rows are charged without any token count", percent(share)), share, 0)}
+	}
+	return nil
+}
+
+func perRequest(f *Figures) float64 {
+	return float64(f.Inside.Rows) / math.Max(float64(f.Inside.Requests), 1)
+}
+
+// siblings says how the rest fared: unaffected cohorts are the proof of a scope.
+func siblings(f *Figures) []incident.Evidence {
+	var out []incident.Evidence
+	if f.ByMeasure && len(f.Where) > 0 {
+		out = append(out, figure("siblings_unaffected", fmt.Sprintf("everybody outside %s: %.2gx their own past", f.Where, math.Exp(f.Elsewhere)), math.Exp(f.Elsewhere), 1))
+	} else if n := f.Outside.Opportunities(f.Flag); !f.ByMeasure && len(f.Where) > 0 && n > 0 {
+		off := f.Outside.Flagged(f.Flag).Rows
+		out = append(out, figure("siblings_unaffected", fmt.Sprintf("outside %s %d of %d rows show it (%s)", f.Where, off, n, percent(float64(off)/float64(n))), float64(off)/float64(n), 0))
+	}
+	if f.Adopted != "" {
+		out = append(out, line("onset_is_adoption", fmt.Sprintf("it began when %s appeared", f.Adopted)))
+	}
+	if f.Loser != "" {
+		out = append(out, line("other_description", fmt.Sprintf("%s describes the same rows and lost: longer, or it did not appear with the onset", f.Loser)))
+	}
+	return out
+}
+
+// waterfall says which factors moved and what each is worth.
+func waterfall(f *Figures, v Verdict) []incident.Evidence {
+	var moved Factor
+	rest := 1.0
+	for _, x := range v.Factors {
+		if math.Abs(math.Log(x.Value)) > math.Abs(math.Log(max(moved.Value, 1e-9))) || moved.Name == "" {
+			moved = x
+		}
+	}
+	for _, x := range v.Factors {
+		if x.Name != moved.Name {
+			rest *= x.Value
+		}
+	}
+	return []incident.Evidence{figure("factors", fmt.Sprintf("%s x%.3g of x%.3g (%.0f credits); everything else x%.3g", moved.Name, moved.Value, v.Ratio, moved.Credits, rest), moved.Value, v.Ratio)}
+}
+
+// against is the counter-evidence: which other verdicts were looked at, and the figure that speaks against them or for them.
+func against(f *Figures, v Verdict) []incident.Evidence {
+	var out []incident.Evidence
+	add := func(code, text string) {
+		out = append(out, incident.Evidence{Code: code, Text: text, Against: true})
+	}
+	get := func(name string) float64 {
+		for _, x := range v.Factors {
+			if x.Name == name {
+				return x.Value
+			}
+		}
+		return 1
+	}
+	switch f.Cause.Class {
+	case MeteringBug, UnderMetering:
+		if v.HasRatio {
+			behave := get("users") * get("turns") * get("requests") * get("tokens") * get("cache") * get("mix")
+			add("not_behaviour", fmt.Sprintf("what users and clients do is x%.2g: abuse or a client release would show there", behave))
+		}
+	case ClientBug:
+		off := int64(0)
+		for _, g := range []cohort.Flag{cohort.Over, cohort.Duplicate, cohort.Penalised} {
+			off += f.Inside.Flagged(g).Rows
+		}
+		add("not_metering", fmt.Sprintf("%s of its rows are off their price, charged twice or penalties: the meter is right about what it sees", percent(float64(off)/math.Max(float64(f.Inside.Rows), 1))))
+		add("not_abuse", "many users at once, each on devices of their own")
+	case Organic:
+		if v.HasRatio {
+			add("not_a_bug", fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right", get("price"), get("rows"), get("surcharge")))
+		}
+	case Abuse, Unknown:
+	}
+	if f.Cause == Penalty {
+		add("enforcement_is_no_proof", "the accounts bear an enforcement flag, but nothing in their own usage moved before the charge: the flag is a suspect, not proof")
+	}
+	if f.Planned != "" {
+		add("planned", fmt.Sprintf("the calendar has %q here, which does not explain this factor", f.Planned))
+	}
+	return out
+}
+
+func percent(x float64) string {
+	switch p := 100 * x; {
+	case p >= 99.95 || p == 0:
+		return fmt.Sprintf("%.0f%%", p)
+	case p < 1:
+		return fmt.Sprintf("%.2g%%", p)
+	default:
+		return fmt.Sprintf("%.1f%%", p)
+	}
+}

@@ -1,0 +1,131 @@
+package verdict
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+)
+
+// Names of the factors in the order of the identity.
+var Names = []string{"users", "turns", "requests", "rows", "tokens", "cache", "mix", "price", "surcharge"}
+
+// Period is what a scope drew over a stretch of time; a baseline is scaled to the same length. Users are active user-hours.
+type Period struct {
+	Users, Turns, Requests, Rows, Input, Cached, Output float64
+	Credits, Usage, Priced, List, Full                  float64
+}
+
+// Add adds w times the sums of c.
+func (p *Period) Add(c *cohort.Cell, w float64) {
+	p.Users += w * float64(c.Users)
+	p.Turns += w * float64(c.Turns)
+	p.Requests += w * float64(c.Requests)
+	p.Rows += w * float64(c.Rows)
+	p.Input += w * float64(c.Input)
+	p.Cached += w * float64(c.Cached)
+	p.Output += w * float64(c.Output)
+	p.Credits += w * c.Credits.Float64()
+	p.Usage += w * c.Usage.Float64()
+	p.Priced += w * c.Priced.Float64()
+	p.List += w * c.List.Float64()
+	p.Full += w * c.Full.Float64()
+}
+
+// Scale returns p times w.
+func (p Period) Scale(w float64) Period {
+	return Period{
+		p.Users * w, p.Turns * w, p.Requests * w, p.Rows * w, p.Input * w, p.Cached * w, p.Output * w,
+		p.Credits * w, p.Usage * w, p.Priced * w, p.List * w, p.Full * w,
+	}
+}
+
+// Factor is one quotient of the identity.
+type Factor struct {
+	Name    string
+	Value   float64 // now ÷ baseline
+	Credits float64 // what it is worth, by LMDI
+}
+
+// Split returns ratio = now ÷ base in credits, the factors whose product it is, and the names of those left out because
+// their baseline is zero or unknown; the effect of those stands under mix. ok is false where the base has no credits: then
+// there is neither ratio nor factors.
+//
+//	credits = users × turns/user × requests/turn × rows/request × tokens/row × cache × mix × usage credits/list × credits/usage credits
+//
+// The cache effect is the list price of the tokens over their list price at the baseline's cached share; mix is whatever
+// else moves list price a token. The credits that a factor f is worth are L(now, base)·ln f, with L the logarithmic mean
+// (Ang, The LMDI approach to decomposition analysis, 2005); they sum to now − base.
+func Split(now, base Period) (ratio float64, factors []Factor, missing []string, ok bool) {
+	if base.Credits <= 0 || now.Credits <= 0 {
+		return 0, nil, nil, false
+	}
+	ratio = now.Credits / base.Credits
+	rest := ratio
+	add := func(name string, n1, d1, n0, d0 float64) {
+		f := n1 / d1 / (n0 / d0)
+		if !(f > 0) || math.IsInf(f, 0) {
+			missing = append(missing, name)
+			return
+		}
+		factors = append(factors, Factor{Name: name, Value: f})
+		rest /= f
+	}
+	add("users", now.Users, 1, base.Users, 1)
+	userful := len(missing) == 0
+	perUser := func(p Period) float64 {
+		if userful {
+			return p.Users
+		}
+		return 1
+	}
+	if now.Turns > 0 && base.Turns > 0 {
+		add("turns", now.Turns, perUser(now), base.Turns, perUser(base))
+		add("requests", now.Requests, now.Turns, base.Requests, base.Turns)
+	} else {
+		add("requests", now.Requests, perUser(now), base.Requests, perUser(base))
+	}
+	add("rows", now.Rows, now.Requests, base.Rows, base.Requests)
+	tokens := func(p Period) float64 { return p.Input + p.Output }
+	add("tokens", tokens(now), now.Rows, tokens(base), base.Rows)
+	if c := cacheEffect(now, base); c > 0 {
+		add("cache", c, 1, 1, 1)
+	} else {
+		missing = append(missing, "cache")
+	}
+	add("price", now.Priced, now.List, base.Priced, base.List)
+	add("surcharge", now.Credits, now.Usage, base.Credits, base.Usage)
+	factors = append(factors, Factor{Name: "mix", Value: rest})
+	l := logMean(now.Credits, base.Credits)
+	for i := range factors {
+		factors[i].Credits = l * math.Log(factors[i].Value)
+	}
+	return ratio, factors, missing, true
+}
+
+// cacheEffect returns list ÷ list at the baseline's cached share, 0 where it is unknown.
+func cacheEffect(now, base Period) float64 {
+	if now.List <= 0 || now.Input <= 0 || base.Input <= 0 {
+		return 0
+	}
+	saving := 0.0 // credits a cached token saves
+	switch {
+	case now.Cached > 0:
+		saving = (now.Full - now.List) / now.Cached
+	case base.Cached > 0 && base.Full > 0:
+		// Nothing is cached now: take the baseline's saving, scaled by how prices moved otherwise.
+		saving = (base.Full - base.List) / base.Cached
+	}
+	at := now.Full - base.Cached/base.Input*now.Input*saving
+	if at <= 0 {
+		return 0
+	}
+	return now.List / at
+}
+
+// logMean returns (u − v) / ln(u/v), u where both are equal.
+func logMean(u, v float64) float64 {
+	if u == v {
+		return u
+	}
+	return (u - v) / math.Log(u/v)
+}

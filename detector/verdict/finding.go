@@ -1,0 +1,69 @@
+package verdict
+
+import (
+	"fmt"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+)
+
+// Figures are what evidence is written from: what a scope drew, against what it used to.
+type Figures struct {
+	Cause     Cause
+	Where     cohort.Where // of a cohort
+	User      string       // of one user, "" for a cohort
+	Now, Base Period
+	Inside    cohort.Cell // sums of the scope since the onset
+	Outside   cohort.Cell // sums of everything else since the onset
+	Flag      cohort.Flag // the flag that the cause is seen by
+	Measure   cohort.Measure
+	ByMeasure bool    // the cause is seen by Measure rather than Flag
+	Shift     float64 // mean log-ratio of the measure inside
+	Elsewhere float64 // and outside
+	Gain      float64 // nats for the scope
+	Loser     string  // the description that fitted as well and lost
+	Adopted   string  // the value of the scope that appeared with the onset
+	Planned   string  // the calendar entry that covers it
+	HasCard   bool
+}
+
+// Verdict is what is said.
+type Verdict struct {
+	Ratio      float64
+	Factors    []Factor
+	HasRatio   bool
+	Confidence float64
+	Evidence   []incident.Evidence
+}
+
+// Judge writes the verdict on figures.
+func Judge(f *Figures) Verdict {
+	v := Verdict{Confidence: confidence(f)}
+	var missing []string
+	v.Ratio, v.Factors, missing, v.HasRatio = Split(f.Now, f.Base)
+	v.Evidence = append(v.Evidence, cardinal(f)...)
+	v.Evidence = append(v.Evidence, siblings(f)...)
+	if v.HasRatio {
+		v.Evidence = append(v.Evidence, waterfall(f, v)...)
+	}
+	for _, name := range missing {
+		v.Evidence = append(v.Evidence, line("factor_left_out", fmt.Sprintf("%s: no baseline to hold it against; its effect stands under mix", name)))
+	}
+	v.Evidence = append(v.Evidence, against(f, v)...)
+	return v
+}
+
+// confidence grows with the evidence for the scope and shrinks where only a part of it is hit. 1 is never said.
+func confidence(f *Figures) float64 {
+	c := f.Gain / (f.Gain + 4)
+	if f.Cause.Class == ClientBug {
+		c *= 0.97
+	}
+	return min(max(c, 0.5), 0.995)
+}
+
+func line(code, text string) incident.Evidence { return incident.Evidence{Code: code, Text: text} }
+
+func figure(code, text string, observed, expected float64) incident.Evidence {
+	return incident.Evidence{Code: code, Text: text, Observed: &observed, Expected: &expected}
+}
