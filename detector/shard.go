@@ -260,6 +260,7 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		off := c.OffOf(f)
 		off.Rows++
 		off.Charged.Add(e.Credits)
+		off.Seen(e.Time)
 		if f == cohort.Over || f == cohort.Under || f == cohort.CacheLost {
 			off.Expected.Add(r.quote.Expected)
 		}

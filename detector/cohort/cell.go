@@ -39,6 +39,8 @@ type Off struct {
 	DayUsers int64 // the same within a day
 	Charged  event.Sum
 	Expected event.Sum // at list price; zero for rows that should not exist
+
+	First, Last int64 // event times of the first and the last of them; 0 when there are none
 }
 
 func (o *Off) add(p *Off) {
@@ -47,6 +49,18 @@ func (o *Off) add(p *Off) {
 	o.DayUsers += p.DayUsers
 	o.Charged.AddSum(p.Charged)
 	o.Expected.AddSum(p.Expected)
+	if p.Rows > 0 {
+		o.Seen(p.First)
+		o.Seen(p.Last)
+	}
+}
+
+// Seen widens First and Last to hold t.
+func (o *Off) Seen(t int64) {
+	if o.First == 0 || t < o.First {
+		o.First = t
+	}
+	o.Last = max(o.Last, t)
 }
 
 // Cell holds the sums of one leaf over one bucket of time. Its zero value is empty.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // Status is what people see of an incident.
@@ -34,14 +35,8 @@ type Scope struct {
 	LinkedBy string            `json:"linked_by,omitempty"`
 }
 
-// Evidence is one line for or against a verdict, with the figure that carries it.
-type Evidence struct {
-	Code     string   `json:"code"`
-	Text     string   `json:"text"`
-	Observed *float64 `json:"observed,omitempty"`
-	Expected *float64 `json:"expected,omitempty"`
-	Against  bool     `json:"against,omitempty"` // counter-evidence: what speaks for another verdict, or what was ruled out
-}
+// Evidence is one line for or against a verdict.
+type Evidence = verdict.Evidence
 
 // Record is the alert record, version 1: one revision of one incident.
 type Record struct {

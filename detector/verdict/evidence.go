@@ -5,11 +5,10 @@ import (
 	"math"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
-	"github.com/drainwatch/drainwatch/detector/incident"
 )
 
 // cardinal is the figure that carries the verdict.
-func cardinal(f *Figures) []incident.Evidence {
+func cardinal(f *Figures) []Evidence {
 	if f.ByMeasure {
 		x := math.Exp(f.Shift)
 		what := map[cohort.Measure]string{
@@ -19,7 +18,7 @@ func cardinal(f *Figures) []incident.Evidence {
 			cohort.Uncached:        "cost of the input at the cached share",
 			cohort.Turns:           "turns an active user",
 		}[f.Measure]
-		return []incident.Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
+		return []Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
 	}
 	off := f.Inside.Flagged(f.Flag)
 	if off.Rows == 0 {
@@ -35,19 +34,19 @@ func cardinal(f *Figures) []incident.Evidence {
 	case cohort.Over, cohort.Under, cohort.CacheLost:
 		m := off.Charged.Float64() / off.Expected.Float64()
 		if f.Cause == CacheDiscount {
-			return []incident.Evidence{figure("cache_discount_lost", fmt.Sprintf("cached input charged at the full input price on %s of rows that hold any", percent(share)), m, 1)}
+			return []Evidence{figure("cache_discount_lost", fmt.Sprintf("cached input charged at the full input price on %s of rows that hold any", percent(share)), m, 1)}
 		}
-		return []incident.Evidence{figure("price_off_rate_card", fmt.Sprintf("charged %.3gx the %s on %s of rows", m, source, percent(share)), m, 1)}
+		return []Evidence{figure("price_off_rate_card", fmt.Sprintf("charged %.3gx the %s on %s of rows", m, source, percent(share)), m, 1)}
 	case cohort.Duplicate:
-		return []incident.Evidence{figure("charged_again", fmt.Sprintf("%d rows charge a request that had been charged before: %.2g rows a request", off.Rows, perRequest(f)), perRequest(f), 1)}
+		return []Evidence{figure("charged_again", fmt.Sprintf("%d rows charge a request that had been charged before: %.2g rows a request", off.Rows, perRequest(f)), perRequest(f), 1)}
 	case cohort.Copy:
-		return []incident.Evidence{figure("same_tokens_again", fmt.Sprintf("%s of rows repeat the exact token counts of the row before under a new request", percent(share)), share, 0)}
+		return []Evidence{figure("same_tokens_again", fmt.Sprintf("%s of rows repeat the exact token counts of the row before under a new request", percent(share)), share, 0)}
 	case cohort.Penalised:
-		return []incident.Evidence{figure("penalty_rows", fmt.Sprintf("%d penalty rows for %d users, %s of what the scope was charged", off.Rows, off.DayUsers, percent(off.Charged.Float64()/f.Inside.Credits.Float64())), float64(off.Rows), 0)}
+		return []Evidence{figure("penalty_rows", fmt.Sprintf("%d penalty rows for %d users, %s of what the scope was charged", off.Rows, off.DayUsers, percent(off.Charged.Float64()/f.Inside.Credits.Float64())), float64(off.Rows), 0)}
 	case cohort.FailureCharged:
-		return []incident.Evidence{figure("failures_charged", fmt.Sprintf("%s of failed requests are charged, %d rows", percent(share), off.Rows), share, 0)}
+		return []Evidence{figure("failures_charged", fmt.Sprintf("%s of failed requests are charged, %d rows", percent(share), off.Rows), share, 0)}
 	case cohort.NoTokens:
-		return []incident.Evidence{figure("charge_without_tokens", fmt.Sprintf("%s of rows are charged without any token count", percent(share)), share, 0)}
+		return []Evidence{figure("charge_without_tokens", fmt.Sprintf("%s of rows are charged without any token count", percent(share)), share, 0)}
 	}
 	return nil
 }
@@ -57,8 +56,8 @@ func perRequest(f *Figures) float64 {
 }
 
 // siblings says how the rest fared: unaffected cohorts are the proof of a scope.
-func siblings(f *Figures) []incident.Evidence {
-	var out []incident.Evidence
+func siblings(f *Figures) []Evidence {
+	var out []Evidence
 	if f.ByMeasure && len(f.Where) > 0 {
 		out = append(out, figure("siblings_unaffected", fmt.Sprintf("everybody outside %s: %.2gx their own past", f.Where, math.Exp(f.Elsewhere)), math.Exp(f.Elsewhere), 1))
 	} else if n := f.Outside.Opportunities(f.Flag); !f.ByMeasure && len(f.Where) > 0 && n > 0 {
@@ -75,7 +74,7 @@ func siblings(f *Figures) []incident.Evidence {
 }
 
 // waterfall says which factors moved and what each is worth.
-func waterfall(f *Figures, v Verdict) []incident.Evidence {
+func waterfall(f *Figures, v Verdict) []Evidence {
 	var moved Factor
 	rest := 1.0
 	for _, x := range v.Factors {
@@ -88,14 +87,14 @@ func waterfall(f *Figures, v Verdict) []incident.Evidence {
 			rest *= x.Value
 		}
 	}
-	return []incident.Evidence{figure("factors", fmt.Sprintf("%s x%.3g of x%.3g (%.0f credits); everything else x%.3g", moved.Name, moved.Value, v.Ratio, moved.Credits, rest), moved.Value, v.Ratio)}
+	return []Evidence{figure("factors", fmt.Sprintf("%s x%.3g of x%.3g (%.0f credits); everything else x%.3g", moved.Name, moved.Value, v.Ratio, moved.Credits, rest), moved.Value, v.Ratio)}
 }
 
 // against is the counter-evidence: which other verdicts were looked at, and the figure that speaks against them or for them.
-func against(f *Figures, v Verdict) []incident.Evidence {
-	var out []incident.Evidence
+func against(f *Figures, v Verdict) []Evidence {
+	var out []Evidence
 	add := func(code, text string) {
-		out = append(out, incident.Evidence{Code: code, Text: text, Against: true})
+		out = append(out, Evidence{Code: code, Text: text, Against: true})
 	}
 	get := func(name string) float64 {
 		for _, x := range v.Factors {

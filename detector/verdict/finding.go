@@ -4,8 +4,16 @@ import (
 	"fmt"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
-	"github.com/drainwatch/drainwatch/detector/incident"
 )
+
+// Evidence is one line for or against a verdict, with the figure that carries it.
+type Evidence struct {
+	Code     string   `json:"code"`
+	Text     string   `json:"text"`
+	Observed *float64 `json:"observed,omitempty"`
+	Expected *float64 `json:"expected,omitempty"`
+	Against  bool     `json:"against,omitempty"` // counter-evidence: what speaks for another verdict, or what was ruled out
+}
 
 // Figures are what evidence is written from: what a scope drew, against what it used to.
 type Figures struct {
@@ -33,7 +41,7 @@ type Verdict struct {
 	Factors    []Factor
 	HasRatio   bool
 	Confidence float64
-	Evidence   []incident.Evidence
+	Evidence   []Evidence
 }
 
 // Judge writes the verdict on figures.
@@ -62,8 +70,8 @@ func confidence(f *Figures) float64 {
 	return min(max(c, 0.5), 0.995)
 }
 
-func line(code, text string) incident.Evidence { return incident.Evidence{Code: code, Text: text} }
+func line(code, text string) Evidence { return Evidence{Code: code, Text: text} }
 
-func figure(code, text string, observed, expected float64) incident.Evidence {
-	return incident.Evidence{Code: code, Text: text, Observed: &observed, Expected: &expected}
+func figure(code, text string, observed, expected float64) Evidence {
+	return Evidence{Code: code, Text: text, Observed: &observed, Expected: &expected}
 }

@@ -1,0 +1,183 @@
+package incident
+
+import (
+	"encoding/hex"
+	"hash/fnv"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// Finding is what the detector knows of an incident at one moment. Times are event times in Unix nanoseconds.
+type Finding struct {
+	Cause      verdict.Cause
+	Scope      Scope
+	Severity   Severity
+	Verdict    verdict.Verdict
+	StartedAt  int64 // first affected row
+	LastAt     int64 // last affected row
+	Users      int
+	Overcharge event.Sum
+	Over       bool   // nothing affected is coming any more
+	MergedInto string // the older incident that this one turned out to be
+	Final      bool   // the input has ended
+}
+
+// Incident is one cause, from the first finding on. It is a value: Step returns a new one.
+type Incident struct {
+	ID         string
+	Revision   int
+	Status     Status
+	DetectedAt int64
+	UpdatedAt  int64
+	saidUsers  int
+	saidMoney  float64
+	Finding
+}
+
+// Reason says why a revision is written.
+type Reason string
+
+// The reasons for a revision.
+const (
+	Opened    Reason = "opened"
+	Reopened  Reason = "reopened"
+	Rescoped  Reason = "scope"
+	Renamed   Reason = "cause"
+	Escalated Reason = "severity"
+	Doubled   Reason = "impact doubled"
+	Ended     Reason = "resolved"
+	Merged    Reason = "merged"
+	Last      Reason = "input ended"
+)
+
+// Open returns the incident that a first finding makes, at revision 1. head is the greatest event time read.
+func Open(f Finding, head int64) Incident {
+	i := Incident{ID: Identify(f), Revision: 1, Status: Firing, DetectedAt: head, UpdatedAt: head, Finding: f}
+	i.said()
+	return i
+}
+
+// Identify returns the identity that a first finding gives its incident: a fingerprint of cause, scope and the tick of its
+// onset, so that the same input gives the same id.
+func Identify(f Finding) string {
+	h := fnv.New64a()
+	for _, s := range []string{string(f.Cause.Class), f.Cause.Name, f.Scope.String(), strconv.FormatInt(f.StartedAt/cohort.Tick, 10)} {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return "inc_" + hex.EncodeToString(h.Sum(nil))[:10]
+}
+
+// Step returns the incident after a finding at head, and why a reader should hear of it; no reasons, no revision. Severity
+// rises and does not fall while the incident fires.
+func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
+	var why []Reason
+	if i.Status == Resolved {
+		if f.Over || f.Final {
+			if f.Final && i.changed(f) {
+				why = append(why, Last)
+			} else {
+				return i, nil
+			}
+		} else {
+			i.Status = Firing
+			why = append(why, Reopened)
+		}
+	}
+	if f.Cause.Class != i.Cause.Class || f.Cause.Name != i.Cause.Name {
+		why = append(why, Renamed)
+	}
+	if f.Scope.String() != i.Scope.String() {
+		why = append(why, Rescoped)
+	}
+	if rank(f.Severity) > rank(i.Severity) {
+		why = append(why, Escalated)
+	} else {
+		f.Severity = i.Severity
+	}
+	switch {
+	case f.MergedInto != "":
+		why = append(why, Merged)
+		i.Status = Resolved
+	case f.Over && i.Status == Firing:
+		why = append(why, Ended)
+		i.Status = Resolved
+	case f.Final && i.Status == Firing:
+		why = append(why, Last)
+	case i.doubled(f):
+		why = append(why, Doubled)
+	}
+	i.Finding = f
+	if len(why) > 0 {
+		i.Revision++
+		i.UpdatedAt = max(head, i.UpdatedAt)
+		i.said()
+	}
+	return i, why
+}
+
+func (i *Incident) said() {
+	i.saidUsers, i.saidMoney = i.Users, math.Abs(i.Overcharge.Float64())
+}
+
+// doubled says whether the impact is twice what was last said, above a floor that nobody cares below.
+func (i *Incident) doubled(f Finding) bool {
+	return f.Users >= 2*i.saidUsers && f.Users >= 10 || math.Abs(f.Overcharge.Float64()) >= 2*i.saidMoney && math.Abs(f.Overcharge.Float64()) >= 100
+}
+
+// changed says whether a final count differs from what was said.
+func (i *Incident) changed(f Finding) bool {
+	return f.Users != i.Users || f.Overcharge != i.Overcharge || f.StartedAt != i.StartedAt || f.LastAt != i.LastAt
+}
+
+func rank(s Severity) int {
+	switch s {
+	case Page:
+		return 2
+	case Ticket:
+		return 1
+	case Info:
+	}
+	return 0
+}
+
+// CohortScope returns the scope of a cohort.
+func CohortScope(w cohort.Where) Scope { return Scope{Kind: "cohort", Where: w.Map()} }
+
+// UserScope returns the scope of one user.
+func UserScope(user string) Scope { return Scope{Kind: "user", User: user} }
+
+// UsersScope returns the scope of accounts tied to each other.
+func UsersScope(users []string, linkedBy string) Scope {
+	return Scope{Kind: "users", Users: users, LinkedBy: linkedBy}
+}
+
+// String returns the scope in one line, the same for equal scopes.
+func (s Scope) String() string {
+	switch s.Kind {
+	case "user":
+		return "user " + s.User
+	case "users":
+		return strconv.Itoa(len(s.Users)) + " users linked by " + s.LinkedBy + " " + strings.Join(s.Users[:min(len(s.Users), 1)], "")
+	}
+	return s.Conds().String()
+}
+
+// Conds returns the conditions of a cohort's scope.
+func (s Scope) Conds() cohort.Where {
+	var conds []cohort.Cond
+	for d := event.Dim(0); d < event.NumDims; d++ {
+		if v, ok := s.Where[d.String()]; ok {
+			conds = append(conds, cohort.Cond{Dim: d, Value: v})
+		}
+	}
+	return cohort.NewWhere(conds...)
+}
+
+func utc(ns int64) time.Time { return time.Unix(0, ns).UTC() }
