@@ -153,14 +153,7 @@ func middle(a, b float64) float64 {
 	return a/2 + b/2
 }
 
-func hasNaN(x []float64) bool {
-	for _, v := range x {
-		if math.IsNaN(v) {
-			return true
-		}
-	}
-	return false
-}
+func hasNaN(x []float64) bool { return slices.ContainsFunc(x, math.IsNaN) }
 
 // selectNth reorders x so that x[n] is what it would be if x were sorted, with nothing greater before it, and returns it.
 // x holds no NaN. Quickselect with a median of three; inputs built against it fall back on sorting.

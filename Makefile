@@ -1,0 +1,75 @@
+# Everything that people and CI do here. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+GO ?= go
+# Tools are pinned here and nowhere else; they do not enter go.mod, whose list is what users of the module get.
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT  := $(GO) run mvdan.cc/gofumpt@v0.12.0
+
+TEST_TIMEOUT ?= 15m
+FUZZ_TIME    ?= 30s
+BENCH        ?= .
+BENCH_COUNT  ?= 1
+ARGS         ?=
+
+.PHONY: help build test check race fuzz bench golden demo fmt fmt-check vet lint layers tidy clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/drainwatch, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/drainwatch ./cmd/drainwatch
+
+test: ## Run every test that Go alone can run, and the real-Kafka suites where Java and Maven are there
+	$(GO) test -timeout $(TEST_TIMEOUT) ./...
+
+check: fmt-check vet lint layers race ## All that a change must pass: format, vet, lint, layers, tests under -race, short fuzz
+	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=3s
+
+race: ## Run the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+fuzz: ## Fuzz every target for FUZZ_TIME (30s)
+	@$(GO) test -run '^$$' -list '^Fuzz' ./... | \
+	  awk '/^Fuzz/ {names[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, names[i]; n = 0}' | \
+	  while read -r package name; do \
+	    echo "fuzz $$package $$name $(FUZZ_TIME)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) "$$package" </dev/null; \
+	  done
+
+bench: ## Run the benchmarks that match BENCH (.), BENCH_COUNT (1) times
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) -timeout 60m ./...
+
+golden: ## Rewrite the golden files; review the diff like code
+	@packages=$$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -r -n1 dirname | sort -u); \
+	  if [ -n "$$packages" ]; then $(GO) test $$packages -update; else echo "no package has golden files"; fi
+
+demo: ## See it work: embedded broker, simulated traffic, an incident, an alert (ARGS=--once ends by itself)
+	$(GO) run ./cmd/drainwatch demo $(ARGS)
+
+fmt: ## Format the sources
+	$(GOFUMPT) -w .
+
+fmt-check: ## Fail if a source is not formatted
+	@files=$$($(GOFUMPT) -l .); \
+	  if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
+
+vet: ## Run go vet
+	$(GO) vet ./...
+
+lint: ## Run golangci-lint at its pinned version (the first run builds it: 90 s on two cores)
+	$(GOLANGCI) run ./...
+
+layers: ## Check the import layers, doc.go of every package and the top level
+	$(GO) test -count=1 -run 'ImportLayers|EveryPackage|TopLevel' ./detector
+
+tidy: ## Fail if go.mod or go.sum is not tidy
+	$(GO) mod tidy -diff
+
+clean: ## Remove what builds and runs left behind
+	rm -rf bin out
+
+-include fixtures/kafka/kafka.mk
