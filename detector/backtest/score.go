@@ -1,0 +1,182 @@
+package backtest
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+)
+
+// Label is one true cause: injected by a simulator, or stated by people afterwards.
+type Label struct {
+	ID                 string
+	Class, Cause       string
+	Scope              incident.Scope
+	StartedAt, EndedAt time.Time // of the first and last affected row; a zero EndedAt is "goes on"
+	Overcharge         event.Sum
+	HasLedger          bool // Overcharge is known: abuse and organic growth have none
+	Estimate           bool // the rows do not tell what they should have cost, so Overcharge cannot be met exactly
+	Silent             bool // nobody's fault: may be recorded as organic, and need not be recorded at all
+}
+
+// Match is a label and the record that speaks of it.
+type Match struct {
+	Label  Label
+	Record incident.Record
+
+	Class, Cause, Scope bool          // named as the label has it; Cause implies Class
+	Onset               time.Duration // stated start less true start
+	Delay               time.Duration // true start to first decision
+	// LedgerError is the stated overcharge less the true one, relative to the true one; NaN without a ledger.
+	LedgerError float64
+}
+
+// Exact reports whether class, cause and scope are right and the money is within tolerance, where it can be known.
+func (m Match) Exact(tolerance float64) bool {
+	return m.Class && m.Cause && m.Scope && (!m.Label.HasLedger || m.Label.Estimate || math.Abs(m.LedgerError) <= tolerance)
+}
+
+// Score says what became of each label and each record.
+type Score struct {
+	Matches []Match           // in the order of the labels' starts
+	Missed  []Label           // that should have been found
+	Passed  []Label           // that were rightly said nothing about
+	Extra   []incident.Record // that no label explains, organic ones included
+}
+
+// slack is how far a record may lie outside its label's time and still speak of it: onset is estimated per tick,
+// and an end is seen only when clean rows have come.
+const slack = 15 * time.Minute
+
+// Compare matches labels with the final revisions of incidents. Each record speaks of one label at most, and
+// each label is spoken of once: a second record on the same cause is extra, since one cause is one incident.
+// A label that may be passed over is matched by organic records only; anything louder on it is extra.
+func Compare(labels []Label, final []incident.Record) Score {
+	labels = slices.SortedFunc(slices.Values(labels), func(a, b Label) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	records := slices.DeleteFunc(slices.Clone(final), func(r incident.Record) bool { return r.MergedInto != nil })
+	slices.SortFunc(records, func(a, b incident.Record) int { return cmp.Compare(a.Incident, b.Incident) })
+
+	type pair struct {
+		label, record, points int
+		onset                 time.Duration
+	}
+	var pairs []pair
+	for i := range labels {
+		for j := range records {
+			if p := likeness(&labels[i], &records[j]); p > 0 {
+				pairs = append(pairs, pair{i, j, p, records[j].StartedAt.Sub(labels[i].StartedAt).Abs()})
+			}
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(b.points, a.points), cmp.Compare(a.onset, b.onset))
+	})
+	byLabel := map[int]int{}
+	taken := make([]bool, len(records))
+	for _, p := range pairs {
+		if _, done := byLabel[p.label]; !done && !taken[p.record] {
+			byLabel[p.label], taken[p.record] = p.record, true
+		}
+	}
+
+	var s Score
+	for i, l := range labels {
+		switch j, found := byLabel[i]; {
+		case found:
+			s.Matches = append(s.Matches, compare(l, records[j]))
+		case l.Silent:
+			s.Passed = append(s.Passed, l)
+		default:
+			s.Missed = append(s.Missed, l)
+		}
+	}
+	for j, r := range records {
+		if !taken[j] {
+			s.Extra = append(s.Extra, r)
+		}
+	}
+	return s
+}
+
+// likeness returns how surely a record speaks of a label; 0 is not at all. Being about the same rows weighs as
+// much as naming the same cause: a record that has one right is a finding with a mistake, not a miss and a false alarm.
+func likeness(l *Label, r *incident.Record) int {
+	if r.EndedAt != nil && r.EndedAt.Add(slack).Before(l.StartedAt) || !l.EndedAt.IsZero() && r.StartedAt.After(l.EndedAt.Add(slack)) {
+		return 0
+	}
+	if l.Silent && r.Class != "organic" {
+		return 0
+	}
+	points := 0
+	switch {
+	case r.Class == l.Class && r.Cause == l.Cause:
+		points += 4
+	case r.Class == l.Class:
+		points += 2
+	}
+	switch {
+	case sameScope(l.Scope, r.Scope):
+		points += 4
+	case overlaps(l.Scope, r.Scope):
+		points++
+	}
+	if points < 3 {
+		return 0
+	}
+	return points
+}
+
+func compare(l Label, r incident.Record) Match {
+	m := Match{
+		Label: l, Record: r,
+		Class: r.Class == l.Class, Scope: sameScope(l.Scope, r.Scope),
+		Onset: r.StartedAt.Sub(l.StartedAt), Delay: r.DetectedAt.Sub(l.StartedAt), LedgerError: math.NaN(),
+	}
+	m.Cause = m.Class && r.Cause == l.Cause
+	if l.HasLedger {
+		off := r.Overcharge
+		off.SubSum(l.Overcharge)
+		m.LedgerError = 0
+		if off.Cmp(event.Sum{}) != 0 {
+			m.LedgerError = off.Float64() / math.Abs(l.Overcharge.Float64()) // +Inf where nothing was owed
+		}
+	}
+	return m
+}
+
+// sameScope reports whether two scopes name the same rows. What ties users to each other is evidence, not scope.
+func sameScope(a, b incident.Scope) bool {
+	return a.Kind == b.Kind && maps.Equal(a.Where, b.Where) && a.User == b.User && slices.Equal(sorted(a.Users), sorted(b.Users))
+}
+
+// overlaps reports whether some row could lie in both scopes, as far as the scopes tell.
+func overlaps(a, b incident.Scope) bool {
+	if a.Kind == "cohort" && b.Kind == "cohort" {
+		for dim, value := range a.Where {
+			if other, ok := b.Where[dim]; ok && other != value {
+				return false
+			}
+		}
+		return true
+	}
+	if a.Kind == "cohort" || b.Kind == "cohort" {
+		return true // whether an account belongs to a cohort stands in its rows only
+	}
+	users := members(a)
+	return slices.ContainsFunc(members(b), func(u string) bool { return slices.Contains(users, u) })
+}
+
+func members(s incident.Scope) []string {
+	if s.Kind == "user" {
+		return []string{s.User}
+	}
+	return s.Users
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
