@@ -13,12 +13,12 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// terminalWidth returns the number of columns of w, 100 where it does not say.
+// terminalWidth returns the number of columns of w, 0 where that is no terminal.
 func terminalWidth(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return width
 		}
 	}
-	return 100
+	return 0
 }

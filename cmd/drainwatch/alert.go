@@ -1,0 +1,266 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+)
+
+// classWords are how people name the classes.
+var classWords = map[string]string{
+	"metering_bug": "METERING BUG", "client_bug": "CLIENT BUG", "abuse": "ABUSE", "organic": "ORGANIC",
+	"under_metering": "UNDER-METERING", "unknown": "UNKNOWN",
+}
+
+// causeWords say a cause in the words of the first line, and advice what to do about it. Under-metering has causes of the same names.
+var causeWords = map[string]struct{ words, advice string }{
+	"price":               {"price off the rate card", "roll the price list or meter back, or declare the change in rate_card; refund from the ledger"},
+	"duplicate_charge":    {"one request charged several times", "stop the repeated writes of the metering service; refund the copies from the ledger"},
+	"cache_discount_lost": {"cached input charged at full price", "restore the discount on the path named in the scope; refund the difference from the ledger"},
+	"token_count":         {"tokens counted wrongly", "compare the meter's counts with the provider's answers; refund the difference from the ledger"},
+	"penalty":             {"enforcement charges honest users", "suspend the enforcement rule for this scope; refund the penalties from the ledger"},
+	"failures_charged":    {"failed requests are charged", "charge answers only; refund the failures from the ledger"},
+	"window":              {"the gauge disagrees with the charges", "check the reset of the window against the charges; credit the users by hand"},
+	"request_loop":        {"the client repeats its requests", "pull the release or cap its retries; the amounts owed are estimates"},
+	"background_work":     {"charges without a user's turn", "switch the feature off in the client; the amounts owed are estimates"},
+	"context_bloat":       {"the client sends ever longer contexts", "pull the release; the amounts owed are estimates"},
+	"cache_miss":          {"the client no longer reuses its cache", "pull the release; the amounts owed are estimates"},
+	"stolen_key":          {"somebody else uses the account", "revoke the key and ask the owner"},
+	"shared_account":      {"several people use one account", "ask the owner before limiting anything"},
+	"scripted_drain":      {"a script drains the account", "limit the rate and ask the owner"},
+	"farming":             {"many accounts in one hand", "review the accounts together; block none on this evidence alone"},
+	"surge":               {"more people, or more work, at the right price", "nothing to repair; check capacity"},
+	"power_user":          {"one busy person, charged rightly", "nothing to repair"},
+	"lost_rows":           {"charges are missing", "find where rows are lost between gateway and ledger"},
+	"unknown":             {"cause unknown", "read the evidence for what is missing, and label the incident when you know"},
+}
+
+// headline is the first line of an alert: verdict, who, how many times, since when, how many, how much, why, how surely.
+func headline(r incident.Record) string {
+	label, ok := classWords[r.Class]
+	if !ok {
+		label = r.Class // of a newer program
+	}
+	what := r.Title
+	if _, rest, ok := strings.Cut(r.Title, ": "); ok {
+		what = rest // the title begins with the class, which stands in capitals here
+	}
+	facts := []string{count(int64(r.UsersAffected), "user", "users")}
+	if !r.Overcharge.IsZero() {
+		facts = append(facts, credits(r.Overcharge)+" credits")
+	}
+	cause := causeWords[r.Cause].words
+	switch {
+	case r.Class == "under_metering" && r.Cause == "price":
+		cause = "price below the rate card"
+	case cause == "":
+		cause = r.Cause
+	}
+	facts = append(facts, cause)
+	return neutral(fmt.Sprintf("%s  %s: %s (%.0f%% sure)", label, what, strings.Join(facts, ", "), 100*r.Confidence))
+}
+
+// alertBlock writes an alert in plain words: the headline, its state, what speaks for the verdict and against it, and
+// what to do. It is wrapped to width columns, or not at all if width is 0; color is for terminals.
+func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
+	block := blockWriter{w: w, width: width, color: color}
+	block.line(severityColor(r.Severity), "", headline(r))
+	state := fmt.Sprintf("%s, %s, %s; found %s after it began", r.Status, r.Severity, r.Incident, elapsed(r.DetectedAt.Sub(r.StartedAt)))
+	if r.EndedAt != nil {
+		state += fmt.Sprintf(", over since %s", clock(*r.EndedAt))
+	}
+	if r.MergedInto != nil {
+		state += ", part of " + *r.MergedInto
+	}
+	block.line("", "state", state)
+	if split := factorLine(r); split != "" {
+		block.line("", "split", split)
+	}
+	for _, against := range []bool{false, true} {
+		for _, e := range r.Evidence {
+			if e.Against == against {
+				label := "for"
+				if against {
+					label = "against"
+				}
+				block.line("", label, evidenceLine(e))
+			}
+		}
+	}
+	if c, ok := causeWords[r.Cause]; ok {
+		advice := c.advice
+		if r.Class == "under_metering" {
+			advice = "correct the meter before anybody is billed for the past; the ledger shows what was not charged"
+		}
+		block.line("", "do", advice)
+	}
+	for _, name := range sortedKeys(r.Links) {
+		block.line("", "see", r.Links[name])
+	}
+}
+
+// factorLine lists the factors that moved, the strongest first.
+func factorLine(r incident.Record) string {
+	names := slices.DeleteFunc(sortedKeys(r.Factors), func(n string) bool { return math.Abs(math.Log(r.Factors[n])) < 0.02 })
+	slices.SortStableFunc(names, func(a, b string) int {
+		x, y := math.Abs(math.Log(r.Factors[a])), math.Abs(math.Log(r.Factors[b]))
+		switch {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	for i, n := range names {
+		names[i] = n + " " + times(r.Factors[n])
+	}
+	if len(names) == 0 || r.Ratio == nil {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s in all: %s", times(*r.Ratio), strings.Join(names, ", "))
+}
+
+func evidenceLine(e incident.Evidence) string {
+	text := e.Text
+	if e.Observed != nil && e.Expected != nil {
+		text += fmt.Sprintf(" (%s, expected %s)", figure(*e.Observed), figure(*e.Expected))
+	}
+	return text
+}
+
+// blockWriter lays out labelled lines.
+type blockWriter struct {
+	w     io.Writer
+	width int
+	color bool
+}
+
+const labelWidth = 10
+
+func (b *blockWriter) line(color, label, text string) {
+	text = neutral(text)
+	indent := ""
+	if label != "" {
+		indent = strings.Repeat(" ", labelWidth)
+	}
+	for i, part := range wrap(text, b.width, len(indent)) {
+		lead := indent
+		if i == 0 && label != "" {
+			lead = fmt.Sprintf("  %-*s", labelWidth-2, label)
+		}
+		if b.color && color != "" {
+			part = color + part + ansiReset
+		}
+		fmt.Fprintln(b.w, lead+part)
+	}
+}
+
+const (
+	ansiReset  = "\x1b[0m"
+	ansiBold   = "\x1b[1m"
+	ansiDim    = "\x1b[2m"
+	ansiRed    = "\x1b[1;31m"
+	ansiYellow = "\x1b[1;33m"
+	ansiBlue   = "\x1b[34m"
+)
+
+func severityColor(s incident.Severity) string {
+	switch s {
+	case incident.Page:
+		return ansiRed
+	case incident.Ticket:
+		return ansiYellow
+	case incident.Info:
+	}
+	return ansiBold
+}
+
+// wrap breaks text between words so that no line is longer than width less the indent, where its words allow that.
+func wrap(text string, width, indent int) []string {
+	if width == 0 {
+		return []string{text}
+	}
+	width = max(width-indent, 20)
+	var lines []string
+	line, n := "", 0
+	for word := range strings.SplitSeq(text, " ") {
+		k := utf8.RuneCountInString(word)
+		if n > 0 && n+1+k > width {
+			lines = append(lines, line)
+			line, n = "", 0
+		}
+		if line != "" {
+			line, n = line+" ", n+1
+		}
+		line, n = line+word, n+k
+	}
+	return append(lines, line)
+}
+
+// times prints a multiple: 12x, 1.02x, 0.4x.
+func times(f float64) string { return figure(f) + "x" }
+
+// figure prints a number as people say it: three significant digits, whole from a hundred up.
+func figure(f float64) string {
+	if a := math.Abs(f); a >= 100 && a < 1e15 {
+		return grouped(strconv.FormatFloat(math.Round(f), 'f', 0, 64))
+	}
+	return strconv.FormatFloat(f, 'g', 3, 64)
+}
+
+// credits prints an amount: whole credits from a hundred up, cents below.
+func credits(s event.Sum) string {
+	if f := s.Float64(); math.Abs(f) < 100 {
+		return strconv.FormatFloat(f, 'f', 2, 64)
+	}
+	whole, _, _ := strings.Cut(s.String(), ".")
+	return grouped(whole)
+}
+
+// count prints a number with its noun.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return grouped(strconv.FormatInt(n, 10)) + " " + many
+}
+
+// grouped puts commas between thousands.
+func grouped(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+// clock prints a moment as war rooms write it.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// elapsed prints a length of time in at most two units.
+func elapsed(d time.Duration) string {
+	if d < 0 {
+		return "0s"
+	}
+	switch d = d.Round(time.Second); {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
