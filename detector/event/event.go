@@ -10,7 +10,18 @@ const (
 	Adjustment
 	Refund
 	Reset
+	numKinds
 )
+
+var kindNames = [numKinds]string{"usage", "penalty", "adjustment", "refund", "reset"}
+
+// String returns the kind's name on the wire.
+func (k Kind) String() string {
+	if k < numKinds {
+		return kindNames[k]
+	}
+	return "kind(?)"
+}
 
 // Status says what the user got for the request.
 type Status uint8
@@ -20,7 +31,18 @@ const (
 	OK Status = iota
 	RateLimited
 	Failed
+	numStatuses
 )
+
+var statusNames = [numStatuses]string{"ok", "rate_limited", "error"}
+
+// String returns the status's name on the wire.
+func (s Status) String() string {
+	if s < numStatuses {
+		return statusNames[s]
+	}
+	return "status(?)"
+}
 
 // Dim is a cohort dimension.
 type Dim uint8
