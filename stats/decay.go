@@ -56,7 +56,7 @@ func (d *Decay) Merge(e Decay, halfLife float64) {
 	total := d.weight + we
 	share := we / total
 	delta := e.mean - d.mean
-	d.m2 += float64(e.m2*fade) + float64(delta*delta)*float64(d.weight*share)
+	d.m2 += float64(e.m2*fade) + float64(delta*delta*d.weight*share)
 	d.mean += float64(delta * share)
 	d.weight = total
 }

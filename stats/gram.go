@@ -90,13 +90,13 @@ func (g *gram) solve(set int) (beta vec, gain float64, ok bool) {
 	for i, j := range cols[:n] {
 		scale[i] = 1 / math.Sqrt(g.a[j][j])
 		for k := range i {
-			v := g.at(j, cols[k]) * scale[i] * scale[k]
+			v := float64(g.at(j, cols[k]) * scale[i] * scale[k])
 			for m := range k {
 				v -= float64(l[i][m] * l[k][m])
 			}
 			l[i][k] = v / l[k][k]
 		}
-		pivot, rhs := 1.0, g.b[j]*scale[i]
+		pivot, rhs := 1.0, float64(g.b[j]*scale[i])
 		for m := range i {
 			pivot -= float64(l[i][m] * l[i][m])
 			rhs -= float64(l[i][m] * z[m])

@@ -64,7 +64,7 @@ func LMDI(dst []float64, c0, c1 float64, ratios []float64) (rest float64) {
 	for i, r := range ratios {
 		dst[i] = 0
 		if r > 0 && !math.IsInf(r, 1) {
-			dst[i] = mean * math.Log(r)
+			dst[i] = float64(mean * math.Log(r))
 		}
 		rest -= dst[i]
 	}
