@@ -1,0 +1,348 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+)
+
+// Options configure a Client. Everything but Config.Brokers may be left zero.
+type Options struct {
+	Config
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer
+
+	FetchBytes     int32         // of one fetch of one partition; default 1 MiB
+	FetchWait      time.Duration // how long a broker waits for a record; default 500 ms
+	SessionTimeout time.Duration // after which a silent member loses its partitions; default 30 s
+	Heartbeat      time.Duration // default a tenth of SessionTimeout
+	Rebalance      time.Duration // how long members may take to give up partitions; default 30 s
+	WatchInterval  time.Duration // how often the partition count is looked at; default 5 s
+}
+
+func (o *Options) withDefaults() {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if o.ClientID == "" {
+		o.ClientID = DefaultClientID
+	}
+	if o.FetchBytes == 0 {
+		o.FetchBytes = 1 << 20
+	}
+	set(&o.FetchWait, 500*time.Millisecond)
+	set(&o.SessionTimeout, 30*time.Second)
+	set(&o.Heartbeat, o.SessionTimeout/10)
+	set(&o.Rebalance, 30*time.Second)
+	set(&o.WatchInterval, 5*time.Second)
+}
+
+// Client reaches one cluster. It connects when it is first asked something; Close ends its connections.
+type Client struct {
+	opts    Options
+	dialer  *dialer
+	metrics *metrics
+	log     zerolog.Logger // as given
+	noise   zerolog.Logger // for what repeats while brokers are away: sampled
+
+	mu    sync.Mutex
+	links map[linkKey]*link        // shared connections
+	known []string                 // brokers that the cluster named last, besides the configured ones
+	locks map[string]chan struct{} // one writer a topic
+}
+
+// Purposes of shared connections: a write may wait for replicas, and nothing else shall wait behind it.
+const (
+	forQuestions = iota
+	forWrites
+)
+
+type linkKey struct {
+	addr    string
+	purpose int
+}
+
+// New checks the options and reads certificates and password files. It does not connect.
+func New(o Options) (*Client, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.withDefaults()
+	d, err := newDialer(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		opts: o, dialer: d, metrics: newMetrics(o.Registerer), log: o.Log,
+		noise: o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 30 * time.Second}),
+		links: make(map[linkKey]*link), locks: make(map[string]chan struct{}),
+	}, nil
+}
+
+// Close ends the client's connections. A running Consumer has connections of its own.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, l := range c.links {
+		l.close()
+		delete(c.links, key)
+	}
+}
+
+// link returns the shared connection to addr, made now if need be.
+func (c *Client) link(ctx context.Context, key linkKey) (*link, error) {
+	c.mu.Lock()
+	l := c.links[key]
+	c.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	l, err := c.dialer.dial(ctx, key.addr)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.links[key]; old != nil {
+		l.close()
+		return old, nil
+	}
+	c.links[key] = l
+	return l, nil
+}
+
+// ask sends a request over the shared connection, which is given up if that fails.
+func (c *Client) ask(ctx context.Context, key linkKey, req protocol.Message) (protocol.Message, error) {
+	l, err := c.link(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	res, err := l.roundTrip(ctx, req)
+	if err != nil {
+		c.drop(key, l)
+	}
+	return res, err
+}
+
+func (c *Client) drop(key linkKey, l *link) {
+	l.close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.links[key] == l {
+		delete(c.links, key)
+	}
+}
+
+// metadata asks the configured brokers in turn, then those the cluster named, and returns the first answer. It does
+// so twice, since a connection may have broken while it was idle.
+func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
+	c.mu.Lock()
+	addrs := slices.Concat(c.opts.Brokers, c.known)
+	c.mu.Unlock()
+	var first error
+	for _, addr := range slices.Concat(addrs, addrs) {
+		res, err := c.ask(ctx, linkKey{addr, forQuestions}, &metadata.Request{TopicNames: append([]string{}, topics...)})
+		if err == nil {
+			md := res.(*metadata.Response)
+			c.remember(md)
+			return md, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil || !retriable(err) {
+			break
+		}
+	}
+	return nil, first
+}
+
+func (c *Client) remember(md *metadata.Response) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = c.known[:0:0]
+	for _, b := range md.Brokers {
+		if a := address(b.Host, b.Port); !slices.Contains(c.opts.Brokers, a) {
+			c.known = append(c.known, a)
+		}
+	}
+}
+
+func address(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
+
+// Cluster is what brokers say of themselves.
+type Cluster struct {
+	ID      string
+	Brokers []string // addresses
+}
+
+// Cluster asks for the cluster's id and brokers. It is also the first thing to do to see that they can be reached.
+func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
+	md, err := c.metadata(ctx)
+	if err != nil {
+		return Cluster{}, fmt.Errorf("describe cluster at %v: %w", c.opts.Brokers, err)
+	}
+	out := Cluster{ID: md.ClusterID}
+	for _, b := range md.Brokers {
+		out.Brokers = append(out.Brokers, address(b.Host, b.Port))
+	}
+	return out, nil
+}
+
+// layout is where the partitions of a topic are.
+type layout struct {
+	leaders []string // address by partition; "" while there is none
+}
+
+func (c *Client) layout(ctx context.Context, topic string) (layout, error) {
+	md, err := c.metadata(ctx, topic)
+	if err != nil {
+		return layout{}, fmt.Errorf("describe topic %s: %w", topic, err)
+	}
+	brokers := make(map[int32]string)
+	for _, b := range md.Brokers {
+		brokers[b.NodeID] = address(b.Host, b.Port)
+	}
+	for _, t := range md.Topics {
+		if t.Name != topic {
+			continue
+		}
+		if err := codeError(t.ErrorCode); err != nil {
+			return layout{}, fmt.Errorf("describe topic %s: %w", topic, err)
+		}
+		l := layout{leaders: make([]string, len(t.Partitions))}
+		for _, p := range t.Partitions {
+			if int(p.PartitionIndex) < len(l.leaders) {
+				l.leaders[p.PartitionIndex] = brokers[p.LeaderID]
+			}
+		}
+		return l, nil
+	}
+	return layout{}, fmt.Errorf("describe topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// Partitions returns the number of partitions of a topic.
+func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
+	l, err := c.layout(ctx, topic)
+	return len(l.leaders), err
+}
+
+// leader returns the address of a partition's leader.
+func (c *Client) leader(ctx context.Context, topic string, partition int32) (string, error) {
+	l, err := c.layout(ctx, topic)
+	if err != nil {
+		return "", err
+	}
+	if partition < 0 || int(partition) >= len(l.leaders) {
+		return "", fmt.Errorf("find leader of %s/%d: the topic has %d partitions: %w", topic, partition, len(l.leaders), kafka.UnknownTopicOrPartition)
+	}
+	if l.leaders[partition] == "" {
+		return "", fmt.Errorf("find leader of %s/%d: %w", topic, partition, kafka.LeaderNotAvailable)
+	}
+	return l.leaders[partition], nil
+}
+
+// dialLeader opens a connection of its own to a partition's leader.
+func (c *Client) dialLeader(ctx context.Context, topic string, partition int32) (*link, error) {
+	addr, err := c.leader(ctx, topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	return c.dialer.dial(ctx, addr)
+}
+
+// Bounds returns the log's start and the offset of the next record to come.
+func (c *Client) Bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
+	err = c.withLeader(ctx, topic, partition, func(l *link) error {
+		start, end, err = l.bounds(ctx, topic, partition, readUncommitted)
+		return err
+	})
+	return start, end, err
+}
+
+// OffsetAt returns where Start begins in a partition now.
+func (c *Client) OffsetAt(ctx context.Context, topic string, partition int32, s Start) (offset int64, err error) {
+	err = c.withLeader(ctx, topic, partition, func(l *link) error {
+		offset, err = l.resolve(ctx, topic, partition, s)
+		return err
+	})
+	return offset, err
+}
+
+func (l *link) resolve(ctx context.Context, topic string, partition int32, s Start) (int64, error) {
+	switch {
+	case s.Latest:
+		return l.offset(ctx, topic, partition, atEnd, readUncommitted)
+	case s.Time.IsZero():
+		return l.offset(ctx, topic, partition, atStart, readUncommitted)
+	}
+	offset, err := l.offset(ctx, topic, partition, s.Time.UnixMilli(), readUncommitted)
+	if err == nil && offset < 0 { // nothing that young
+		return l.offset(ctx, topic, partition, atEnd, readUncommitted)
+	}
+	return offset, err
+}
+
+// withLeader runs fn with the shared connection to a partition's leader, and again while that may help.
+func (c *Client) withLeader(ctx context.Context, topic string, partition int32, fn func(*link) error) error {
+	return c.retry(ctx, func() error {
+		addr, err := c.leader(ctx, topic, partition)
+		if err != nil {
+			return err
+		}
+		key := linkKey{addr, forQuestions}
+		l, err := c.link(ctx, key)
+		if err != nil {
+			return err
+		}
+		if err = fn(l); err != nil {
+			var code kafka.Error
+			if !errors.As(err, &code) {
+				c.drop(key, l)
+			}
+		}
+		return err
+	})
+}
+
+// retry runs fn until it succeeds, fails for good, or ctx ends.
+func (c *Client) retry(ctx context.Context, fn func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := fn()
+		if err == nil || !retriable(err) {
+			return err
+		}
+		if !pause(ctx, attempt) {
+			return fmt.Errorf("%w (given up: %w)", err, context.Cause(ctx))
+		}
+		c.noise.Warn().Err(err).Int("attempt", attempt+1).Msg("kafka: trying again")
+	}
+}
+
+// pause waits between attempts, 50 ms doubling to 5 s, give or take a quarter. It returns false when ctx ended.
+func pause(ctx context.Context, attempt int) bool {
+	d := min(50*time.Millisecond<<min(attempt, 10), 5*time.Second)
+	d += time.Duration((rand.Float64() - 0.5) * 0.5 * float64(d))
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,34 @@
+// Package stream owns everything Kafka: where records come from, where alerts and dead letters go, the topics and
+// the embedded broker. It is the only importer of kafka-go and kfake.
+//
+// A [Client] holds the configuration of one cluster. From it come the [Consumer] (a group member that reads one
+// topic), [History] (records read again by offset), Write, ReadAll and EnsureTopic. [StartEmbedded] runs a broker
+// inside the process.
+//
+// # What is taken from kafka-go and what is not
+//
+// Group membership is kafka-go's ConsumerGroup, the protocol messages and codecs are its protocol and compress
+// packages. Fetching is not: Reader has no revoke signal, and Conn.ReadBatch hands out the records of aborted
+// transactions and transaction markers as if they were rows, throws keys away in its fast form, says nothing of
+// the log's start and skips ahead silently when that has passed the reader. So a fetch is sent and its record
+// batches are taken apart here (fetch.go, batch.go), which also makes a record cost less: keys and values are cut
+// out of one string a batch instead of being copied one by one.
+//
+// # Invariants
+//
+//   - A handler sees every committed record of a partition from the offset it asked for, once and in order,
+//     and nothing else: no transaction marker, no record of an aborted transaction, nothing below that offset.
+//     All of these are counted.
+//   - Nothing is skipped silently. An offset that is not in the log is an [OffsetError]; a batch that cannot be
+//     read is an [UnreadableError], and reading goes on behind it only if the caller says so.
+//   - Reading stops in front of an open transaction (Kafka's last stable offset), as Java's read_committed does.
+//   - Committed group offsets are advice. The handler decides where reading starts.
+//   - Writing waits for all in-sync replicas, one request a partition at a time, and may repeat records after a
+//     lost answer. Receivers drop repeats by key.
+//
+// # Concurrency
+//
+// A Client is safe for concurrent use. Calls for one partition come from one goroutine, one after the other;
+// calls for different partitions run concurrently. The slice given to a handler is reused after it returns, the
+// strings in it are not, but each keeps its whole batch in memory: clone what is kept.
+package stream
