@@ -1,7 +1,10 @@
 package detector
 
 import (
+	"math/bits"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/dedupe"
@@ -53,7 +56,7 @@ func (c *classifier) advance(head int64) {
 
 func (c *classifier) classify(e *event.Event) row {
 	var r row
-	switch c.rows.Add(e.User, e.ID, dedupe.Content(e), e.Time) {
+	switch c.rows.Add(e.User, e.ID, dedupe.Content(e)) {
 	case dedupe.Duplicate:
 		r.repeat = true
 		return r
@@ -91,7 +94,7 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 		}
 		return f // and the retry that goes well is no second charge
 	}
-	if e.Credits > 0 && e.RequestID != e.ID && c.requests.Add(e.User, e.RequestID, 0, e.Time) != dedupe.New_ {
+	if e.Credits > 0 && e.RequestID != e.ID && c.requests.Add(e.User, e.RequestID, 0) != dedupe.First {
 		return f.With(cohort.Duplicate)
 	}
 	if !e.HasTokens {
@@ -100,7 +103,7 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 		}
 		return f
 	}
-	if e.Credits > 0 && e.Output >= copyMinOutput && e.Input+e.Output >= copyMinTokens && c.copies.AddKey(copyKey(e), 0, e.Time) != dedupe.New_ {
+	if e.Credits > 0 && e.Output >= copyMinOutput && e.Input+e.Output >= copyMinTokens && c.copies.AddKey(copyKey(e), 0) != dedupe.First {
 		f = f.With(cohort.Copy)
 	}
 	if !q.Known || !q.Off(e.Credits) {
@@ -114,4 +117,13 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 		f = f.With(cohort.CacheLost)
 	}
 	return f
+}
+
+// copyKey names a user's request by its model and exact token counts.
+func copyKey(e *event.Event) uint64 {
+	h := xxhash.Sum64String(e.User) ^ bits.RotateLeft64(xxhash.Sum64String(e.Dims[event.Model]), 21)
+	for _, n := range [...]int64{e.Input, e.Cached, e.CacheWrite, e.Output} {
+		h = bits.RotateLeft64((h^uint64(n))*0x9e3779b97f4a7c15, 29)
+	}
+	return h
 }

@@ -60,6 +60,8 @@ type Options struct {
 	Runbook                       string // base address of runbooks; the cause is appended
 	LinkBase                      string // base address of the war room
 
+	LiveView bool // keep the cohorts of Snapshot up to date, for who watches
+
 	Workers int // goroutines that decode; 0 is GOMAXPROCS. Changes no output.
 
 	// WakeFrom maps a partition to the first offset that may wake somebody. What ended before it is recorded as info.

@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
@@ -33,7 +35,6 @@ type closing struct {
 	idle      bool // the partition is caught up: ticks need not wait for it
 	counts    rowCounts
 	users     int
-	book      *price.Book // as of this closing, at the end only
 }
 
 // rowCounts counts a shard's rows by what became of them.
@@ -60,6 +61,7 @@ type shard struct {
 	counts   rowCounts
 	resets   int64
 	offset   int64
+	index    []hourOffset
 	lastHour int64
 	dead     func(Record, error)
 	say      func(closing)
@@ -301,6 +303,9 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 		}
 		s.lastHour = b
 		s.class.advance(s.clock.head)
+		if n := len(s.index); n == 0 || s.index[n-1].at <= b-cohort.Hour {
+			s.index = append(s.index, hourOffset{b, s.offset})
+		}
 	}
 	c := closing{
 		partition: s.partition, upTo: upTo, head: s.clock.head, offset: s.offset, findings: s.findings, links: s.links,
@@ -342,6 +347,11 @@ func (s *shard) idle() {
 		upTo := s.clock.head - s.clock.head%cohort.Tick + cohort.Tick
 		s.sayUpTo(max(upTo, s.closed), true)
 	}
+}
+
+// view returns what booking needs.
+func (s *shard) view() shardView {
+	return shardView{book: s.class.book.Frozen(), offset: s.offset, head: s.clock.head, index: slices.Clone(s.index)}
 }
 
 // finish closes everything: the input has ended.

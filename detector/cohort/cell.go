@@ -195,11 +195,13 @@ func (m *Moment) Observe(x float64, fresh bool) {
 }
 
 // Merge adds n.
-func (m *Moment) Merge(n Moment) {
-	m.N += n.N
-	m.Sum += n.Sum
-	m.Squares += n.Squares
-	m.Users += n.Users
+func (m *Moment) Merge(n Moment) { m.add(n, 1) }
+
+func (m *Moment) add(n Moment, w float64) {
+	m.N += w * n.N
+	m.Sum += w * n.Sum
+	m.Squares += w * n.Squares
+	m.Users += w * n.Users
 }
 
 // Mean returns the mean, 0 when empty.

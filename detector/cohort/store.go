@@ -34,7 +34,21 @@ type Series struct {
 	First               int64 // start of the first tick with rows
 	ticks, fives, hours []bucket
 	values              [event.NumDims]*Value
+
+	// Hidden is what open incidents already explain of this leaf: the statistics of its values do not see it. Epoch tells
+	// its owner when it was set.
+	Hidden Hidden
+	Epoch  int
 }
+
+// Hidden is a set of flags and measures that are explained.
+type Hidden struct {
+	Flags    Flags
+	Measures uint16
+}
+
+// Values returns the statistics of the leaf's values; nil for unknown ones.
+func (r *Series) Values() *[event.NumDims]*Value { return &r.values }
 
 // Store holds the series of all leaves and the rolling statistics of every dimension value.
 type Store struct {
@@ -58,26 +72,43 @@ func NewStore() *Store {
 	return s
 }
 
-// Add adds a cell of leaf for the tick that starts at. Late cells find their buckets.
-func (s *Store) Add(leaf *Leaf, at int64, c *Cell) *Series {
-	r := s.series(leaf, at)
+// Add adds a cell of a leaf's series for the tick that starts at. Late cells find their buckets.
+func (s *Store) Add(r *Series, at int64, c *Cell) {
 	r.First = min(r.First, at)
 	s.cells -= len(r.hours)
 	into(&r.ticks, at, c)
 	into(&r.fives, at-at%Five, c)
 	into(&r.hours, at-at%Hour, c)
 	s.cells += len(r.hours)
-	five := at - at%Five
-	s.All.add(five, c)
-	for _, v := range r.values {
-		if v != nil {
-			v.add(five, c)
-		}
-	}
-	return r
+	s.eachValue(r, func(v *Value) { v.add(at-at%Five, c, r.Hidden, 1) })
 }
 
-func (s *Store) series(leaf *Leaf, at int64) *Series {
+func (s *Store) eachValue(r *Series, fn func(*Value)) {
+	fn(s.All)
+	for _, v := range r.values {
+		if v != nil {
+			fn(v)
+		}
+	}
+}
+
+// Explain takes what h names out of the statistics of the values, for leaves that fulfil where, from the five minutes that
+// hold from on; with sign −1 it puts it back. Series keep it: only what is still unexplained should alarm.
+func (s *Store) Explain(where Where, h Hidden, from int64, sign int64) {
+	for _, r := range s.list {
+		if !where.Matches(&r.Leaf.Values) {
+			continue
+		}
+		for i := range r.fives {
+			if b := &r.fives[i]; b.at > from-Five {
+				s.eachValue(r, func(v *Value) { v.take(b.at, &b.Cell, h, sign) })
+			}
+		}
+	}
+}
+
+// Series returns the series of leaf; at is its first tick if it is new.
+func (s *Store) Series(leaf *Leaf, at int64) *Series {
 	if r := s.byLeaf[leaf]; r != nil {
 		return r
 	}
@@ -125,9 +156,12 @@ func into(list *[]bucket, at int64, c *Cell) {
 	*list = slices.Insert(l, i, b)
 }
 
-// Advance forgets what is older than the store keeps, as of now. Cost: O(leaves), so call it every few minutes.
-func (s *Store) Advance(now int64) {
-	s.head = now
+// Head tells the store how far it has been told everything.
+func (s *Store) Head(now int64) { s.head = now }
+
+// Advance forgets what is older than the store keeps. Cost: O(leaves), so call it every few minutes.
+func (s *Store) Advance() {
+	now := s.head
 	s.cells = 0
 	for _, r := range s.list {
 		drop(&r.ticks, now-KeepTicks)
@@ -170,7 +204,7 @@ func drop(list *[]bucket, before int64) {
 	}
 }
 
-// Each calls fn with the sums of every leaf over [from, to), rounded outwards to 5 minutes where those are kept, else to hours.
+// Each calls fn with the sums of every leaf over [from, to), rounded outwards to the finest buckets that are kept.
 // The cell is reused between calls.
 func (s *Store) Each(from, to int64, fn func(*Leaf, *Cell)) {
 	for _, r := range s.list {
@@ -194,7 +228,10 @@ func (s *Store) Sum(where Where, from, to int64) Cell {
 
 func (r *Series) sum(c *Cell, from, to, head int64) (found bool) {
 	list, size := r.fives, Five
-	if from < head-KeepFives+Five {
+	switch {
+	case from >= head-KeepTicks+Five:
+		list, size = r.ticks, Tick
+	case from < head-KeepFives+Five:
 		list, size = r.hours, Hour
 	}
 	i, _ := slices.BinarySearchFunc(list, from-size+1, func(b bucket, t int64) int {

@@ -10,10 +10,11 @@ import (
 // Value is the rolling statistics of one value of one dimension, or of everybody: what flags and measures do there now,
 // and the baseline that they are held against.
 type Value struct {
-	Dim   event.Dim // NumDims for everybody
-	Name  string
-	First int64 // start of its first tick
-	fives []short
+	Dim    event.Dim // NumDims for everybody
+	Name   string
+	First  int64 // start of its first tick
+	Marked int64 // for the owner's use: when it was last found to show something new
+	fives  []short
 
 	base struct {
 		off, n  [NumFlags]float64
@@ -34,41 +35,60 @@ type short struct {
 // Window sums a flag over a stretch of time.
 type Window struct{ Rows, Users, Opportunities float64 }
 
-func (v *Value) add(at int64, c *Cell) {
+// at returns the five minutes that start at, made if missing; nil if they are too old.
+func (v *Value) at(at int64) *short {
 	i := len(v.fives)
 	for i > 0 && v.fives[i-1].at > at {
 		i--
 	}
-	if i == 0 || v.fives[i-1].at != at {
-		v.fives = slices.Insert(v.fives, i, short{at: at})
-		i++
-		if old := at - KeepFives; v.fives[0].at < old && len(v.fives) > 80 {
-			n := 0
-			for v.fives[n].at < old {
-				n++
-			}
-			v.fives = slices.Delete(v.fives, 0, n)
-			i -= n
-			if i == 0 {
-				return
-			}
+	if i > 0 && v.fives[i-1].at == at {
+		return &v.fives[i-1]
+	}
+	if n := len(v.fives); n > 0 && at < v.fives[n-1].at-KeepFives {
+		return nil
+	}
+	if len(v.fives) >= 2*int(KeepFives/Five) {
+		old := v.fives[len(v.fives)-1].at - KeepFives
+		n := 0
+		for n < i && v.fives[n].at < old {
+			n++
 		}
+		v.fives = slices.Delete(v.fives, 0, n)
+		i -= n
 	}
-	s := &v.fives[i-1]
+	v.fives = slices.Insert(v.fives, i, short{at: at})
+	return &v.fives[i]
+}
+
+// add adds sign times what h does not hide of c.
+func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
+	s := v.at(at)
+	if s == nil {
+		return
+	}
 	for f := range NumFlags {
-		s.opp[f] += c.Opportunities(f)
-	}
-	if c.Off != nil {
-		for f := range NumFlags {
-			s.rows[f] += c.Off[f].Rows
-			s.users[f] += c.Off[f].Users
+		if h.Flags.Has(f) {
+			continue
+		}
+		s.opp[f] += sign * c.Opportunities(f)
+		if c.Off != nil {
+			s.rows[f] += sign * c.Off[f].Rows
+			s.users[f] += sign * c.Off[f].Users
 		}
 	}
 	if c.Moments != nil {
 		for m := range s.moments {
-			s.moments[m].Merge(c.Moments[m])
+			if h.Measures&(1<<m) == 0 {
+				s.moments[m].add(c.Moments[m], float64(sign))
+			}
 		}
 	}
+}
+
+// take takes what h names of c out again; sign −1 puts it back.
+func (v *Value) take(at int64, c *Cell, h Hidden, sign int64) {
+	rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
+	v.add(at, c, rest, -sign)
 }
 
 // Since returns the sums of flag f from the five minutes that hold from on.
@@ -135,14 +155,14 @@ func (v *Value) Learn(hour int64, heldFlag func(Flag) bool, heldMeasure func(Mea
 
 // Priors of a flag's rate: what is assumed before anything has been seen, and how many rows that counts for.
 const (
-	priorRate = 5e-4
+	PriorRate = 5e-4
 	priorRows = 400
 	shareRows = 200 // rows for which everybody's rate counts in the rate of one value
 )
 
 // Rate returns the baseline rate of flag f a row that could bear it; all is everybody's, nil when v is everybody.
 func (v *Value) Rate(f Flag, all *Value) float64 {
-	prior, rows := priorRate, float64(priorRows)
+	prior, rows := PriorRate, float64(priorRows)
 	if all != nil {
 		prior, rows = all.Rate(f, nil), shareRows
 	}

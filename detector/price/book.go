@@ -243,9 +243,13 @@ func (b *Book) vote(v vector, round event.Credits, e *event.Event) {
 	}
 }
 
-// List returns the list value, in credits, of sums of tokens of a model at e's dimensions, as Quote would price them, with
-// cached tokens taken as given; ok is false where a kind of token that occurs has no price.
-func (b *Book) List(e *event.Event) (credits float64, ok bool) {
-	q := b.Quote(e)
-	return q.Expected.Float64(), q.Known
+// Frozen returns a copy that prices as the book does now and learns no more. It may be used beside the book's owner.
+func (b *Book) Frozen() *Book {
+	c := &Book{byModel: b.byModel, any: b.any, changes: b.changes, learned: map[string]*learner{}, voted: roundingSample, rounding: b.rounding}
+	for model, l := range b.learned {
+		if l.whole != nil {
+			c.learned[model] = &learner{whole: l.whole, by: l.by, parts: l.parts}
+		}
+	}
+	return c
 }

@@ -96,5 +96,3 @@ func (w wide) round(unit event.Credits, how Rounding) event.Credits {
 	}
 	return event.Credits(lo)
 }
-
-func (w wide) float() float64 { return (float64(w.hi)*(1<<64) + float64(w.lo)) / 1e15 }

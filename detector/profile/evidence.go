@@ -38,6 +38,7 @@ type Finding struct {
 	NewNetworks, Networks  int
 	NewKeys, NewCountries  int
 	AwakeHours             int     // of the last 24
+	Now, Base              Counts  // since the day began, and the past scaled to as many active buckets
 	Evenness, PastEvenness float64 // coefficient of variation of the gaps between rows; NaN unknown
 }
 
@@ -81,7 +82,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	if before == 0 && u.novel <= 1 {
 		u.since = u.bucket
 	}
-	f := t.finding(u, c, m)
+	f := t.finding(u, c, b, m)
 	switch strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3; {
 	case strong && (!u.said || u.bucket-u.saidAt >= cohort.Hour):
 		u.said, u.saidAt = true, u.bucket
@@ -93,7 +94,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	}
 }
 
-func (t *Table) finding(u *User, c *Counts, m float32) Finding {
+func (t *Table) finding(u *User, c, b *Counts, m float32) Finding {
 	f := Finding{
 		Kind: Drain, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
 		Evidence: float64(u.volume), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
@@ -106,6 +107,10 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	recent.add(c, 1)
 	f.Observed = float64(recent.volume() / max(recent.Buckets, 1))
 	f.Ratio = f.Observed / float64(m)
+	f.Now, f.Base = recent, *b
+	if b.Buckets > 0 {
+		f.Base.scale(recent.Buckets / b.Buckets)
+	}
 	minute := int32(u.bucket / 60e9)
 	f.NewDevices, f.Devices = u.ids[device].fresh(minute, 24*60)
 	f.NewNetworks, f.Networks = u.ids[network].fresh(minute, 24*60)

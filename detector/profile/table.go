@@ -91,7 +91,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		c.Turns++
 	}
 	c.Credits += float32(e.Credits.Float64())
-	if q.Known {
+	if q.Known && !flags.Has(cohort.Duplicate) && !flags.Has(cohort.Copy) {
 		c.List += float32(q.Expected.Float64())
 	}
 	c.Input += float32(e.Input)

@@ -1,0 +1,291 @@
+package detector
+
+import (
+	"math"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// Thresholds of the watch over behaviour. A user's buckets within an hour tell one story, and hours of a session tell
+// nearly one: measures count per user and hour, and half of that.
+const (
+	measureNats  = 28
+	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
+	surgeShift   = 0.4  // ln 1.5 of shrunk turns
+	session      = 2.0
+)
+
+// clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
+var notClient = []event.Dim{event.Origin, event.PriceID, event.Pool}
+
+// surge is watched like a client's fault, and is nobody's.
+var surge = verdict.Behaviour{Measure: cohort.Turns, Cause: verdict.Surge}
+
+// watchBehaviour looks, every five minutes, for values whose users do more, each against their own past, than they used to.
+func (f *fleet) watchBehaviour() {
+	if !f.warm {
+		return
+	}
+	for _, b := range append(verdict.Behaviours, surge) {
+		for again := 0; again < 3; again++ {
+			from, ok := f.shifted(b.Measure)
+			if !ok || !f.localiseMeasure(b, from) {
+				break
+			}
+		}
+	}
+}
+
+// normal returns the quiet mean and variance of a measure in a value.
+func (f *fleet) normal(v *cohort.Value, m cohort.Measure) (mean, variance float64) {
+	all := f.store.All.Base(m)
+	mean, variance = all.Mean(), all.Variance()
+	if b := v.Base(m); b.N >= 400 {
+		mean = b.Mean()
+	}
+	return mean, max(variance, 0.05)
+}
+
+// evidence returns the nats for a shift of m upwards, over a stretch of a value.
+func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment) (nats, shift float64) {
+	if w.Users < float64(f.rules.MinUsers) {
+		return 0, 0
+	}
+	mean, variance := f.normal(v, m)
+	shift = w.Mean() - mean
+	if shift < least(m) {
+		return 0, shift
+	}
+	cluster := max(1, w.N/w.Users) * session
+	return w.N / cluster * shift * shift / (2 * variance), shift
+}
+
+func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
+	need := measureNats + math.Log(float64(1+len(f.store.Values)))
+	for _, w := range windows[1:] {
+		for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
+			if v.Dim != event.NumDims && !mayName(v.Dim) {
+				continue
+			}
+			if nats, _ := f.evidence(v, m, v.MomentSince(m, f.now-w)); nats > need {
+				return f.now - w, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// least returns the smallest shift of a measure that matters.
+func least(m cohort.Measure) float64 {
+	if m == cohort.Turns {
+		return surgeShift
+	}
+	return measureShift
+}
+
+func mayName(d event.Dim) bool {
+	for _, n := range notClient {
+		if d == n {
+			return false
+		}
+	}
+	return true
+}
+
+// momentTable lists the leaves' moments since from, less what open incidents explain.
+func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
+	c := newCoded()
+	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
+		if cell.Moments == nil || cell.Moments[m].N == 0 {
+			return
+		}
+		for _, l := range f.lives {
+			if l != own && l.open() && l.hides().Measures&(1<<m) != 0 && l.where.Matches(&leaf.Values) {
+				return
+			}
+		}
+		x := cell.Moments[m]
+		c.add(leaf, localise.Sums{x.N, x.Sum, x.Users})
+	})
+	return c.done(f.o.Dimensions, notClient...)
+}
+
+func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
+	w := f.store.All.MomentSince(b.Measure, from)
+	cluster := max(1, w.N/max(w.Users, 1)) * session
+	t := f.momentTable(b.Measure, from, nil)
+	mean, variance := f.normal(f.store.All, b.Measure)
+	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
+	for len(cuts) > 0 && cuts[0].Sums[1]/cuts[0].Sums[0]-mean < least(b.Measure) {
+		cuts = cuts[1:]
+	}
+	if len(cuts) == 0 || cuts[0].Score < measureNats {
+		return false
+	}
+	best, loser := f.choose(cuts, t, from)
+	l := &live{
+		by: byMeasure, measure: b.Measure, where: f.where(best, t), gain: best.Score, cluster: cluster, base: mean,
+		shift: best.Sums[1]/best.Sums[0] - mean, refinedAt: f.now,
+	}
+	if loser != nil {
+		l.loser = f.where(*loser, t).String()
+	}
+	f.dateMeasure(l, from)
+	cause := f.causeOf(b, l)
+	if to := f.expected(l, cause); to > 0 {
+		l.silentTo = to
+		f.lives = append(f.lives, l)
+		f.explain(l, 1)
+		return true
+	}
+	if old := f.closedTwin(l); old != nil {
+		f.reopen(old, l)
+		return true
+	}
+	f.judge(l, cause)
+	l.finding.Users = int(best.Sums[2])
+	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+	l.Incident = incident.Open(l.finding, f.head)
+	f.adopt(l)
+	f.absorb(l)
+	return true
+}
+
+// causeOf settles what a shift comes to: a measure that moved along a meter or a price list is the meter's counting, not the client's doing.
+func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
+	if b.Measure == cohort.InputPerRequest {
+		for _, c := range l.where {
+			if c.Dim == event.Meter {
+				return verdict.TokenCount
+			}
+		}
+	}
+	return b.Cause
+}
+
+// expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope that
+// names the factor, or none.
+func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
+	for _, p := range f.o.Calendar {
+		where := whereOf(p.Where)
+		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) {
+			continue
+		}
+		if _, ok := p.Expect[cause.Factor]; ok || len(p.Expect) == 0 {
+			return p.To.UnixNano()
+		}
+	}
+	return 0
+}
+
+// dateMeasure finds the onset of a shift: the release that appeared, or where the mean began to stand above the quiet one.
+func (f *fleet) dateMeasure(l *live, from int64) {
+	l.onset = from
+	sums := map[int64]*cohort.Moment{}
+	f.store.Fives(l.where, max(f.now-cohort.KeepFives, f.first), f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
+		if c.Moments == nil {
+			return
+		}
+		if sums[at] == nil {
+			sums[at] = &cohort.Moment{}
+		}
+		sums[at].Merge(c.Moments[l.measure])
+	})
+	// Least squares for one step from the quiet mean to the present one: the prefix sum of (x − base − shift/2) is least there.
+	sum, best := 0.0, 0.0
+	for _, at := range sortedKeys(sums) {
+		m := sums[at]
+		if sum <= best {
+			// A bucket's measure is said when it ends.
+			best, l.onset = sum, at-2*cohort.Five
+		}
+		sum += m.Sum - m.N*(l.base+l.shift/2)
+	}
+	for _, c := range l.where {
+		if v := f.store.Value(c.Dim, c.Value); v != nil && f.isNew(v, l.onset-4*cohort.Hour) && v.First > l.onset-6*cohort.Hour {
+			l.onset = min(l.onset, v.First)
+			l.onset = max(l.onset, v.First)
+		}
+	}
+	l.onset = max(l.onset, f.first)
+	l.finding.StartedAt = l.onset
+	l.lastHit, l.cleanHit = f.now, f.now
+	f.resum(l)
+	l.elsewhere = f.elsewhere(l)
+}
+
+func (f *fleet) elsewhere(l *live) float64 {
+	if l.outside.Moments == nil {
+		return 0
+	}
+	return l.outside.Moments[l.measure].Mean() - l.base
+}
+
+// followMeasure keeps a client's incident up to date: it is over when the users of the scope have been back at their own
+// past for two hours, and some were there.
+func (f *fleet) followMeasure(l *live) {
+	if !f.due(l) {
+		return
+	}
+	recent := f.store.Sum(l.where, f.now-2*cohort.Hour, f.now)
+	l.hit = period(&l.inside)
+	if recent.Moments != nil {
+		m := recent.Moments[l.measure]
+		if shift := m.Mean() - l.base; m.Users >= float64(f.rules.MinUsers) && shift < l.shift/4 && m.N >= 20 && f.now-l.openedAt > 2*cohort.Hour {
+			l.finding.Over = true
+		} else if m.N > 0 && shift > l.shift/2 {
+			l.lastHit = f.now
+		}
+	}
+	if l.inside.Moments != nil {
+		if m := l.inside.Moments[l.measure]; m.N > 0 {
+			l.shift = m.Mean() - l.base
+			l.finding.Users = max(l.finding.Users, min(int(m.Users), int(l.inside.Users)))
+		}
+		l.elsewhere = f.elsewhere(l)
+	}
+	if !l.finding.Over && f.now-l.openedAt <= refineFor {
+		f.refineMeasure(l)
+	}
+	if !l.open() {
+		return
+	}
+	over := l.finding.Over
+	f.judge(l, l.Cause)
+	l.finding.Over = over
+	f.update(l)
+}
+
+// refineMeasure searches the scope of a client's incident again with all that came since the onset.
+func (f *fleet) refineMeasure(l *live) {
+	t := f.momentTable(l.measure, l.onset, l)
+	mean, variance := f.normal(f.store.All, l.measure)
+	gain := localise.Shift(mean, variance, 1, 1/l.cluster)
+	cuts := f.worthy(localise.Search(t.Table, gain, 2))
+	own, held := f.scoreOf(l.where, t, gain)
+	for len(cuts) > 0 && f.hitsIn(cuts[0], t, l.where) < held/2 {
+		cuts = cuts[1:]
+	}
+	if len(cuts) == 0 {
+		return
+	}
+	best, loser := f.choose(cuts, t, l.onset)
+	where := f.where(best, t)
+	l.loser = ""
+	if loser != nil {
+		l.loser = f.where(*loser, t).String()
+	}
+	if where.Equal(l.where) || best.Score < own+refineNats {
+		return
+	}
+	f.explain(l, -1)
+	l.where, l.gain = where, best.Score
+	f.dateMeasure(l, l.onset)
+	f.explain(l, 1)
+	f.absorb(l)
+}

@@ -1,0 +1,131 @@
+package detector
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// past is how far before a client's incident its users' own past is read.
+const past = 7 * 24 * cohort.Hour
+
+// claims lists the incidents whose rows are booked.
+func (f *fleet) claims() []ledger.Claim {
+	var out []ledger.Claim
+	for _, l := range f.lives {
+		if l.silentTo != 0 || l.ID == "" || l.MergedInto != "" || l.by != byFlag && l.by != byMeasure || l.Cause.Class == verdict.Organic {
+			continue
+		}
+		c := ledger.Claim{
+			Incident: l.ID, Where: l.where, User: l.user, From: l.finding.StartedAt, To: f.head,
+			Flag: l.flag, ByMeasure: l.by == byMeasure, Measure: l.measure,
+		}
+		if l.user != "" {
+			c.Where = nil
+		}
+		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {
+			// A row off its price needs no company: rows that came late may be earlier than what was seen first.
+			c.From -= 2 * int64(f.o.Lateness)
+		}
+		if l.Status == incident.Resolved {
+			c.To = l.LastAt
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// book reads the rows of the claims again and returns what each comes to.
+func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int32]shardView) (map[string]ledger.Result, error) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	from := claims[0].From
+	for _, c := range claims {
+		need := int64(e.o.DedupeWindow)
+		if c.ByMeasure {
+			need = max(need, past)
+		}
+		from = min(from, c.From-need)
+	}
+	b := ledger.NewBooker(claims)
+	for _, p := range sortedKeys(shards) {
+		v := shards[p]
+		class := newClassifier(&e.o, v.book, false, len(shards))
+		head := int64(0)
+		err := e.read(ctx, p, v.from(from), v.offset, func(ev *event.Event) {
+			if ev.Time > v.head {
+				return
+			}
+			if ev.Time > head+cohort.Hour {
+				head = ev.Time
+				class.advance(head)
+			}
+			r := class.classify(ev)
+			if r.repeat || !r.charge {
+				return
+			}
+			b.Add(ledger.Item{Event: ev, Flags: r.flags, Quote: r.quote, Unprompted: unprompted(ev)})
+		})
+		if err != nil {
+			return nil, fmt.Errorf("book partition %d: %w", p, err)
+		}
+	}
+	return b.Results(), nil
+}
+
+func unprompted(e *event.Event) bool {
+	o := e.Dims[event.Origin]
+	return o == "background" || o == "auto_review" || o == "" && e.TurnID == ""
+}
+
+// booked takes results into the findings and says what changed.
+func (f *fleet) booked(results map[string]ledger.Result, final bool) {
+	for _, l := range f.lives {
+		if l.ID == "" || l.silentTo != 0 {
+			continue
+		}
+		if r, ok := results[l.ID]; ok && r.Users > 0 {
+			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
+			if l.by == byFlag {
+				l.finding.StartedAt, l.finding.LastAt = r.First, r.Last
+			}
+			l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+		}
+		l.finding.Final = final
+		if l.MergedInto == "" {
+			f.update(l)
+		}
+	}
+}
+
+// shardView is what booking needs of a shard: where to read, and its prices.
+type shardView struct {
+	book   *price.Book
+	offset int64
+	head   int64
+	index  []hourOffset
+}
+
+// hourOffset says that before offset no row of that hour or later had been read.
+type hourOffset struct{ at, offset int64 }
+
+// from returns an offset before which no row of time t or later lies, an hour of disorder allowed for.
+func (v shardView) from(t int64) int64 {
+	offset := int64(0)
+	if len(v.index) > 0 {
+		offset = v.index[0].offset
+	}
+	for _, h := range v.index {
+		if h.at <= t-cohort.Hour {
+			offset = h.offset
+		}
+	}
+	return offset
+}

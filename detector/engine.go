@@ -1,0 +1,296 @@
+package detector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+)
+
+// chunk is how many records are decoded and folded as one.
+const chunk = 512
+
+// Engine joins the stages in one process: decoders, one shard a partition, the fleet, and booking.
+//
+// Feed may be called by one goroutine a partition at a time; everything else may be called from anywhere.
+type Engine struct {
+	o    Options
+	id   incident.Identity
+	out  Output
+	hist History
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	jobs   chan *batch
+	msgs   chan message
+	pool   sync.Pool
+
+	mu     sync.Mutex
+	shards map[int32]*worker
+	deadMu sync.Mutex
+	dead   map[string]int64
+
+	fleet    *fleet // of the fleet's goroutine once started
+	fleetUp  bool
+	workers  sync.WaitGroup // shards
+	decoders sync.WaitGroup
+	fleetEnd chan struct{}
+	snapshot atomic.Pointer[Snapshot]
+	ledger   atomic.Pointer[[]ledger.Row]
+	metrics  *metrics
+}
+
+// message is what the fleet's goroutine takes: a closing, or something to do between two.
+type message struct {
+	closing closing
+	do      func(*fleet)
+}
+
+// worker is a shard with its goroutine's queue.
+type worker struct {
+	*shard
+	in chan *batch
+}
+
+// batch is a run of records on their way through a decoder to their shard; or, without records, something to do there.
+type batch struct {
+	records []Record
+	events  []event.Event
+	errs    []error
+	done    chan struct{}
+	do      func(*shard)
+}
+
+// New returns an engine that says what it finds to out and reads rows again from hist; hist may be nil, then nothing is booked.
+func New(o Options, out Output, hist History) (*Engine, error) {
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("configure engine: %w", err)
+	}
+	o.withDefaults()
+	if _, err := event.NewDecoder(o.Format); err != nil {
+		return nil, fmt.Errorf("configure engine: %w", err)
+	}
+	e := &Engine{
+		o: o, out: out, hist: hist, shards: map[int32]*worker{}, dead: map[string]int64{}, fleetEnd: make(chan struct{}),
+		id:   incident.Identity{ConfigVersion: o.ConfigVersion, ProgramVersion: o.ProgramVersion, Runbook: o.Runbook, LinkBase: o.LinkBase},
+		jobs: make(chan *batch, 16), msgs: make(chan message, 64),
+		metrics: newMetrics(o.Registerer),
+	}
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	e.pool.New = func() any {
+		return &batch{events: make([]event.Event, chunk), errs: make([]error, chunk)}
+	}
+	e.snapshot.Store(&Snapshot{})
+	n := o.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		e.decoders.Go(e.decode)
+	}
+	return e, nil
+}
+
+// Assign declares the partitions. All that will ever be fed must be declared before the first Feed, so that ticks wait for
+// each of them.
+func (e *Engine) Assign(partitions ...int32) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fleetUp {
+		return errors.New("assign partitions: the engine is running; declare them before the first row")
+	}
+	for _, p := range partitions {
+		if e.shards[p] != nil {
+			continue
+		}
+		s, err := newShard(p, &e.o, len(partitions), e.deadLetter, func(c closing) {
+			e.send(message{closing: c})
+		})
+		if err != nil {
+			return fmt.Errorf("assign partition %d: %w", p, err)
+		}
+		w := &worker{shard: s, in: make(chan *batch, 8)}
+		e.shards[p] = w
+		e.workers.Go(func() { e.run(w) })
+	}
+	return nil
+}
+
+// start makes the fleet once every partition is declared.
+func (e *Engine) start() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fleetUp {
+		return nil
+	}
+	if len(e.shards) == 0 {
+		return errors.New("feed rows: no partition is assigned")
+	}
+	e.fleet = newFleet(&e.o, sortedKeys(e.shards), e.alert)
+	e.fleetUp = true
+	go e.decide()
+	return nil
+}
+
+// Feed takes the next records of a partition, in order, and owns them. It blocks while the engine is behind, and returns the
+// error that stopped the engine, if one did.
+func (e *Engine) Feed(ctx context.Context, partition int32, records []Record) error {
+	w, err := e.worker(partition)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(records, chunk) {
+		b := e.pool.Get().(*batch)
+		b.records, b.done, b.do = part, make(chan struct{}), nil
+		if err := e.put(ctx, e.jobs, b); err != nil {
+			return err
+		}
+		if err := e.put(ctx, w.in, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) worker(partition int32) (*worker, error) {
+	if err := e.start(); err != nil {
+		return nil, err
+	}
+	w := e.shards[partition]
+	if w == nil {
+		return nil, fmt.Errorf("feed partition %d: it was not assigned", partition)
+	}
+	return w, nil
+}
+
+func (e *Engine) put(ctx context.Context, to chan *batch, b *batch) error {
+	select {
+	case to <- b:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.ctx.Done():
+		return context.Cause(e.ctx)
+	}
+}
+
+// Idle says that a partition is caught up: ticks do not wait for it until it is fed again.
+func (e *Engine) Idle(partition int32) error {
+	return e.at(e.ctx, partition, func(s *shard) { s.idle() })
+}
+
+// at does something in a shard's goroutine, after what was fed before.
+func (e *Engine) at(ctx context.Context, partition int32, do func(*shard)) error {
+	w, err := e.worker(partition)
+	if err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	close(done)
+	return e.put(ctx, w.in, &batch{done: done, do: do})
+}
+
+// decode is a decoder's goroutine.
+func (e *Engine) decode() {
+	d, err := event.NewDecoder(e.o.Format)
+	if err != nil {
+		e.cancel(err)
+		return
+	}
+	for {
+		select {
+		case b := <-e.jobs:
+			for i := range b.records {
+				b.errs[i] = d.Decode(b.records[i].Value, &b.events[i])
+			}
+			close(b.done)
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+// run is a shard's goroutine.
+func (e *Engine) run(w *worker) {
+	for {
+		select {
+		case b := <-w.in:
+			select {
+			case <-b.done:
+			case <-e.ctx.Done():
+				return
+			}
+			if b.do != nil {
+				b.do(w.shard)
+				continue
+			}
+			for i := range b.records {
+				w.fold(b.records[i], &b.events[i], b.errs[i])
+			}
+			e.metrics.rows.Add(float64(len(b.records)))
+			b.records = nil
+			e.pool.Put(b)
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+func (e *Engine) send(m message) {
+	select {
+	case e.msgs <- m:
+	case <-e.ctx.Done():
+	}
+}
+
+// decide is the fleet's goroutine.
+func (e *Engine) decide() {
+	defer close(e.fleetEnd)
+	for {
+		select {
+		case m := <-e.msgs:
+			if m.do != nil {
+				m.do(e.fleet)
+				continue
+			}
+			before := e.fleet.now
+			e.fleet.take(m.closing)
+			if e.o.LiveView && e.fleet.now != before {
+				e.snap()
+			}
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+func (e *Engine) alert(l *live, why []incident.Reason) {
+	r := l.Record(e.id)
+	e.metrics.alerts.WithLabelValues(r.Class, r.Cause, string(r.Severity), string(r.Status)).Inc()
+	if err := e.out.Alert(e.ctx, r); err != nil {
+		e.cancel(fmt.Errorf("write alert %s revision %d: %w", r.Incident, r.Revision, err))
+	}
+	e.o.Log.Debug().Str("incident", r.Incident).Int("revision", r.Revision).Interface("why", why).Msg("revision")
+}
+
+func (e *Engine) deadLetter(r Record, err error) {
+	d := DeadLetter{Record: r, Reason: "unreadable", Detail: err.Error()}
+	var bad *event.Error
+	if errors.As(err, &bad) {
+		d.Reason = bad.Reason
+	}
+	e.deadMu.Lock()
+	defer e.deadMu.Unlock()
+	e.dead[d.Reason]++
+	e.metrics.dead.WithLabelValues(d.Reason).Inc()
+	if err := e.out.DeadLetter(e.ctx, d); err != nil {
+		e.cancel(fmt.Errorf("write dead letter of partition %d offset %d: %w", r.Partition, r.Offset, err))
+	}
+}

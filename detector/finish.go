@@ -1,0 +1,147 @@
+package detector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+)
+
+var errClosed = errors.New("the engine is closed")
+
+// Finish says that the input has ended: every tick closes, affected rows are booked, and each incident gets its last
+// revision. The engine is closed afterwards.
+func (e *Engine) Finish(ctx context.Context) (Summary, error) {
+	defer func() { _ = e.Close() }()
+	if err := e.start(); err != nil {
+		return Summary{}, err
+	}
+	if err := e.everyShard(ctx, func(s *shard) { s.finish() }); err != nil {
+		return Summary{}, err
+	}
+	if err := e.Book(ctx, true); err != nil {
+		return Summary{}, err
+	}
+	var s Summary
+	if err := e.inFleet(ctx, func(f *fleet) { s = e.summary(f) }); err != nil {
+		return Summary{}, err
+	}
+	if err := context.Cause(e.ctx); err != nil {
+		return Summary{}, err
+	}
+	return s, nil
+}
+
+// Book reads the affected rows of every incident again, brings users and credits of the incidents up to date, and replaces
+// the ledger. final says that the input has ended.
+func (e *Engine) Book(ctx context.Context, final bool) error {
+	if err := e.start(); err != nil {
+		return err
+	}
+	views := map[int32]shardView{}
+	if err := e.everyShard(ctx, func(s *shard) { views[s.partition] = s.view() }); err != nil {
+		return err
+	}
+	var claims []ledger.Claim
+	if err := e.inFleet(ctx, func(f *fleet) { claims = f.claims() }); err != nil {
+		return err
+	}
+	var results map[string]ledger.Result
+	if e.hist != nil {
+		var err error
+		if results, err = e.book(ctx, claims, views); err != nil {
+			return err
+		}
+		var rows []ledger.Row
+		for _, id := range sortedKeys(results) {
+			rows = append(rows, results[id].Rows...)
+		}
+		e.ledger.Store(&rows)
+	}
+	return e.inFleet(ctx, func(f *fleet) {
+		f.booked(results, final)
+		e.snap()
+	})
+}
+
+// everyShard does something in each shard's goroutine, one after the other, and waits.
+func (e *Engine) everyShard(ctx context.Context, do func(*shard)) error {
+	for _, p := range sortedKeys(e.shards) {
+		done := make(chan struct{})
+		if err := e.at(ctx, p, func(s *shard) { do(s); close(done) }); err != nil {
+			return err
+		}
+		if err := e.wait(ctx, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inFleet does something in the fleet's goroutine, after what the shards said before, and waits.
+func (e *Engine) inFleet(ctx context.Context, do func(*fleet)) error {
+	done := make(chan struct{})
+	e.send(message{do: func(f *fleet) { do(f); close(done) }})
+	return e.wait(ctx, done)
+}
+
+func (e *Engine) wait(ctx context.Context, done chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.ctx.Done():
+		return context.Cause(e.ctx)
+	}
+}
+
+// read decodes a partition's rows again; what could not be decoded was said the first time.
+func (e *Engine) read(ctx context.Context, partition int32, from, to int64, fn func(*event.Event)) error {
+	d, err := event.NewDecoder(e.o.Format)
+	if err != nil {
+		return err
+	}
+	var ev event.Event
+	return e.hist.Read(ctx, partition, from, to, func(r Record) error {
+		if d.Decode(r.Value, &ev) == nil {
+			fn(&ev)
+		}
+		return nil
+	})
+}
+
+// Close stops the engine where it is: nothing more is said.
+func (e *Engine) Close() error {
+	e.cancel(errClosed)
+	e.workers.Wait()
+	e.decoders.Wait()
+	e.mu.Lock()
+	up := e.fleetUp
+	e.mu.Unlock()
+	if up {
+		<-e.fleetEnd
+	}
+	return nil
+}
+
+// Ledger returns the rows that were last booked, by incident, largest overcharge first.
+func (e *Engine) Ledger() []ledger.Row {
+	if rows := e.ledger.Load(); rows != nil {
+		return *rows
+	}
+	return nil
+}
+
+// Incidents returns the latest record of every incident, oldest first.
+func (f *fleet) records(id incident.Identity) []incident.Record {
+	var out []incident.Record
+	for _, l := range f.lives {
+		if l.ID != "" && l.silentTo == 0 {
+			out = append(out, l.Record(id))
+		}
+	}
+	return out
+}

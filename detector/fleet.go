@@ -1,0 +1,260 @@
+package detector
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/profile"
+)
+
+const warmUp = int64(60 * 60 * 1e9) // what is seen in the first hour is taken to be usual
+
+// fleet decides, tick by tick, on what the shards closed. It is a pure fold over closings: it does no IO and reads no clock.
+type fleet struct {
+	o     *Options
+	rules incident.Rules
+	store *cohort.Store
+	parts map[int32]*part
+	say   func(*live, []incident.Reason)
+
+	now   int64 // ticks that start before this are decided
+	head  int64 // greatest plausible event time read
+	first int64 // start of the first tick
+	epoch int   // changes when what incidents explain changes
+	lives []*live
+	card  bool
+
+	dirty    []*cohort.Value
+	fiveAt   int64 // next five-minute work
+	hourAt   int64 // next hourly work
+	viewAt   int64 // next look at the cohorts for the live view
+	warm     bool
+	suspects []profile.Finding
+	devices  map[string][]string // young accounts by device
+	quietTo  int64               // event time up to which nothing wakes anybody
+	counts   map[int32]rowCounts
+	users    map[int32]int
+}
+
+// part is what is known of one partition.
+type part struct {
+	upTo    int64
+	offset  int64 // as of what has been decided
+	idle    bool
+	pending []closing
+}
+
+func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)) *fleet {
+	f := &fleet{
+		o: o, store: cohort.NewStore(), parts: map[int32]*part{}, say: say, card: len(o.RateCard) > 0,
+		rules:   incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
+		devices: map[string][]string{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
+	}
+	for _, p := range partitions {
+		f.parts[p] = &part{}
+	}
+	return f
+}
+
+// take folds a shard's closing and decides every tick that all partitions have closed, or are idle for.
+func (f *fleet) take(c closing) {
+	p := f.parts[c.partition]
+	p.pending = append(p.pending, c)
+	p.upTo, p.idle = max(p.upTo, c.upTo), c.idle
+	f.counts[c.partition], f.users[c.partition] = c.counts, c.users
+	for {
+		upTo, ok := f.next()
+		if !ok {
+			return
+		}
+		f.decide(upTo)
+	}
+}
+
+// next returns up to where the next decision reaches: the earliest closing that some partition holds, once every other has
+// come as far or is idle.
+func (f *fleet) next() (int64, bool) {
+	upTo, reached := int64(1<<63-1), int64(1<<63-1)
+	for _, p := range f.parts {
+		if len(p.pending) > 0 {
+			upTo = min(upTo, p.pending[0].upTo)
+		}
+		if !p.idle {
+			reached = min(reached, p.upTo)
+		}
+	}
+	return upTo, upTo < 1<<63-1 && upTo <= reached
+}
+
+// decide folds what every partition closed up to there, in partition order, and says what follows.
+func (f *fleet) decide(upTo int64) {
+	var due []closing
+	for _, id := range sortedKeys(f.parts) {
+		p := f.parts[id]
+		for len(p.pending) > 0 && p.pending[0].upTo <= upTo {
+			due = append(due, p.pending[0])
+			p.offset = p.pending[0].offset
+			p.pending = p.pending[1:]
+		}
+	}
+	f.now = max(f.now, upTo)
+	f.store.Head(f.now)
+	if f.learning() {
+		f.quietTo = f.now
+	}
+	for i := range due {
+		f.head = max(f.head, due[i].head)
+	}
+	if f.first == 0 {
+		f.first = f.now
+		for i := range due {
+			for _, c := range due[i].cells {
+				f.first = min(f.first, c.at)
+			}
+		}
+		f.hourAt = f.first - f.first%cohort.Hour + cohort.Hour
+	}
+	for i := range due {
+		for _, c := range due[i].cells {
+			f.add(c)
+		}
+	}
+	f.follow()
+	f.watchFlags()
+	for i := range due {
+		for _, l := range due[i].links {
+			f.link(l)
+		}
+		for _, u := range due[i].findings {
+			f.person(u)
+		}
+	}
+	f.settleSuspects()
+	if f.now >= f.fiveAt {
+		f.fiveAt = f.now - f.now%cohort.Five + cohort.Five
+		f.store.Advance()
+		f.watchBehaviour()
+	}
+	if f.now >= f.hourAt {
+		f.hourly()
+	}
+}
+
+// learning says whether some partition still reads what lay there when the program first started: nothing wakes anybody then.
+func (f *fleet) learning() bool {
+	for id, p := range f.parts {
+		if p.offset < f.o.WakeFrom[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// add counts a cell, less what open incidents explain of it, and remembers which values show something new.
+func (f *fleet) add(c cellAt) {
+	r := f.store.Series(c.leaf, c.at)
+	if r.Epoch != f.epoch {
+		r.Hidden, r.Epoch = f.hidden(r), f.epoch
+	}
+	f.store.Add(r, c.at, c.cell)
+	for _, l := range f.lives {
+		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
+			continue
+		}
+		if l.where.Matches(&c.leaf.Values) {
+			l.inside.Add(c.cell)
+			l.tick.add(c.cell, l)
+		} else {
+			l.outside.Add(c.cell)
+		}
+	}
+	if c.cell.Off == nil {
+		return
+	}
+	for flag := range cohort.NumFlags {
+		if c.cell.Off[flag].Rows > 0 && !r.Hidden.Flags.Has(flag) {
+			f.mark(r)
+			return
+		}
+	}
+}
+
+// mark notes that the values of a series have something to look at.
+func (f *fleet) mark(r *cohort.Series) {
+	for _, v := range r.Values() {
+		if v != nil && v.Marked != f.now {
+			v.Marked = f.now
+			f.dirty = append(f.dirty, v)
+		}
+	}
+	if v := f.store.All; v.Marked != f.now {
+		v.Marked = f.now
+		f.dirty = append(f.dirty, v)
+	}
+}
+
+// hidden returns what open incidents explain of a series.
+func (f *fleet) hidden(r *cohort.Series) (h cohort.Hidden) {
+	for _, l := range f.lives {
+		if l.open() && l.where.Matches(&r.Leaf.Values) {
+			x := l.hides()
+			h.Flags |= x.Flags
+			h.Measures |= x.Measures
+		}
+	}
+	return h
+}
+
+// hourly learns the baselines, an hour late, except what open incidents name.
+func (f *fleet) hourly() {
+	hour := f.now - f.now%cohort.Hour
+	f.hourAt = hour + cohort.Hour
+	upTo := hour - cohort.Hour
+	if !f.warm && f.now-f.first >= warmUp {
+		f.warm, upTo = true, hour
+	}
+	none := func(cohort.Flag) bool { return false }
+	for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
+		v.Learn(upTo, none, func(cohort.Measure) bool { return false })
+	}
+}
+
+// adopt opens an incident and takes what it explains out of the statistics.
+func (f *fleet) adopt(l *live) {
+	l.openedAt = f.now
+	f.lives = append(f.lives, l)
+	f.explain(l, 1)
+	f.say(l, []incident.Reason{incident.Opened})
+}
+
+func (f *fleet) explain(l *live, sign int64) {
+	if h := l.hides(); h != (cohort.Hidden{}) {
+		f.store.Explain(l.where, h, l.onset, sign)
+		f.epoch++
+	}
+}
+
+// update steps an incident with its finding and says it if a reader should hear.
+func (f *fleet) update(l *live) {
+	var why []incident.Reason
+	was := l.Status
+	l.Incident, why = incident.Step(l.Incident, l.finding, f.head)
+	if was == incident.Firing && l.Status == incident.Resolved {
+		l.endedAt = f.now
+		f.epoch++
+	}
+	if len(why) > 0 {
+		f.say(l, why)
+	}
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,284 @@
+package detector
+
+import (
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// How an open incident is followed: looked at again after 20 s, then after a quarter of its age, at most every half hour;
+// its scope is searched anew for six hours. Later, a release that everybody has adopted would drift to everybody.
+const (
+	lookFirst  = 20 * int64(1e9)
+	lookAtMost = 30 * 60 * int64(1e9)
+	refineFor  = 6 * cohort.Hour
+)
+
+// follow folds the tick into the open incidents: recovery, scope, impact.
+func (f *fleet) follow() {
+	for _, l := range f.lives {
+		if l.silentTo != 0 && f.now >= l.silentTo {
+			l.silentTo = 0
+			f.epoch++
+		}
+		if !l.open() || l.silentTo != 0 {
+			continue
+		}
+		switch l.by {
+		case byFlag:
+			f.followFlag(l)
+		case byMeasure:
+			f.followMeasure(l)
+		case byUser, byLinks:
+		}
+	}
+}
+
+func (f *fleet) followFlag(l *live) {
+	t := l.tick
+	l.tick = tickHits{}
+	l.observe(t)
+	if t.hits > 0 {
+		l.hit = period(&l.inside)
+	}
+	if l.user == "" && l.recovered(f.now) {
+		l.lastHit = l.cleanHit
+		f.judge(l, l.Cause)
+		l.finding.Over = true
+		f.update(l)
+		return
+	}
+	if l.user != "" && f.now-l.lastHit > 2*cohort.Hour {
+		l.finding.Over = true
+		f.update(l)
+		return
+	}
+	if !f.due(l) {
+		return
+	}
+	if l.user == "" && f.now-l.openedAt <= refineFor {
+		f.refine(l)
+	}
+	if !l.open() {
+		return // it was absorbed
+	}
+	f.judge(l, l.Cause)
+	f.update(l)
+}
+
+// due says whether the incident is to be looked at again.
+func (f *fleet) due(l *live) bool {
+	wait := min(max(lookFirst, (f.now-l.openedAt)/4), lookAtMost)
+	if f.now-l.refinedAt < wait {
+		return false
+	}
+	l.refinedAt = f.now
+	return true
+}
+
+// refine searches the scope again with all that came since the onset.
+func (f *fleet) refine(l *live) {
+	t := f.table(l.flag, l.onset, l)
+	gain := localise.Binomial(l.base, 1/max(1, l.cluster))
+	cuts := f.worthy(localise.Search(t.Table, gain, maxScope))
+	own, held := f.scoreOf(l.where, t, gain)
+	for len(cuts) > 0 && f.hitsIn(cuts[0], t, l.where) < held/2 {
+		cuts = cuts[1:]
+	}
+	if len(cuts) == 0 {
+		return
+	}
+	best, loser := f.choose(cuts, t, l.onset)
+	where := f.where(best, t)
+	l.loser = ""
+	if loser != nil {
+		l.loser = f.where(*loser, t).String()
+	}
+	if where.Equal(l.where) {
+		l.gain = best.Score
+		f.date(l)
+		return
+	}
+	if best.Score < own+refineNats && !(best.Score >= own-sameFit && len(best.Dims) <= len(l.where)) {
+		return
+	}
+	f.explain(l, -1)
+	l.where, l.gain = where, best.Score
+	f.date(l)
+	f.explain(l, 1)
+	f.absorb(l)
+}
+
+// scoreOf returns how well where fits a table, and how many affected rows it holds.
+func (f *fleet) scoreOf(where cohort.Where, t *coded, gain localise.Gain) (score, hits float64) {
+	var cut localise.Cut
+	penalty := 0.0
+	for _, c := range where {
+		code, ok := t.index[c.Dim][c.Value]
+		if !ok {
+			return 0, 0
+		}
+		cut.Dims = append(cut.Dims, int(c.Dim))
+		cut.Values = append(cut.Values, code)
+		penalty += localise.Penalty(len(t.Codes), t.Cards[c.Dim])
+	}
+	var sums localise.Sums
+	for _, i := range t.RowsOf(cut) {
+		for k := range sums {
+			sums[k] += t.Rows[i][k]
+		}
+	}
+	return gain(sums) - penalty, sums[0]
+}
+
+// hitsIn counts the affected rows of a cut that fulfil where.
+func (f *fleet) hitsIn(c localise.Cut, t *coded, where cohort.Where) float64 {
+	hits := 0.0
+next:
+	for _, i := range t.RowsOf(c) {
+		for _, x := range where {
+			if t.Codes[x.Dim][i] != t.index[x.Dim][x.Value] {
+				continue next
+			}
+		}
+		hits += t.Rows[i][0]
+	}
+	return hits
+}
+
+// date finds the onset of a scope and sums it from there. The onset is where the likelihood of the flag's quiet rate up to
+// there and its present rate from there on is greatest, over five-minute buckets; in that bucket, the first affected row.
+func (f *fleet) date(l *live) {
+	type five struct {
+		n, k        float64
+		first, last int64
+	}
+	fives := map[int64]*five{}
+	from := max(f.now-cohort.KeepFives, f.first)
+	f.store.Fives(l.where, from, f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
+		x := fives[at]
+		if x == nil {
+			x = &five{}
+			fives[at] = x
+		}
+		off := c.Flagged(l.flag)
+		x.n += float64(c.Opportunities(l.flag))
+		x.k += float64(off.Rows)
+		if off.Rows > 0 {
+			if x.first == 0 || off.First < x.first {
+				x.first = off.First
+			}
+			x.last = max(x.last, off.Last)
+		}
+	})
+	at := sortedKeys(fives)
+	k, n := 0.0, 0.0
+	for i := max(len(at)-3, 0); i < len(at); i++ {
+		k, n = k+fives[at[i]].k, n+fives[at[i]].n
+	}
+	probe := live{rate: k / max(n, k, 1), base: l.base, cluster: 1}
+	sum, best, onset := 0.0, 0.0, -1
+	for i, t := range at {
+		if sum <= best {
+			best, onset = sum, i
+		}
+		sum += probe.odds(fives[t].k, fives[t].n)
+	}
+	l.rate = probe.rate
+	for i := max(onset, 0); i < len(at); i++ {
+		if x := fives[at[i]]; x.k > 0 {
+			if l.onset == 0 || l.openedAt == 0 || f.now-l.openedAt < cohort.KeepFives/2 {
+				l.onset = x.first - x.first%cohort.Tick
+				l.finding.StartedAt = x.first
+			}
+			break
+		}
+	}
+	for _, t := range at {
+		l.lastHit = max(l.lastHit, fives[t].last)
+	}
+	l.cleanHit = max(l.cleanHit, l.lastHit)
+	f.resum(l)
+}
+
+// resum sums the scope and the rest since the onset.
+func (f *fleet) resum(l *live) {
+	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
+	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			l.inside.Add(c)
+		} else {
+			l.outside.Add(c)
+		}
+	})
+	l.hit = period(&l.inside)
+}
+
+func period(c *cohort.Cell) verdict.Period {
+	var p verdict.Period
+	p.Add(c, 1)
+	return p
+}
+
+// absorb merges the younger of two incidents of one cause where one scope covers the other, and takes in what was said of
+// single users of the scope.
+func (f *fleet) absorb(l *live) {
+	for _, m := range f.lives {
+		if m == l || !m.open() || m.silentTo != 0 || m.by != l.by || m.by == byMeasure && (m.measure == cohort.Turns) != (l.measure == cohort.Turns) || m.by == byFlag && m.flag != l.flag {
+			continue
+		}
+		if m.user == "" && !l.where.Covers(m.where) && !m.where.Covers(l.where) || m.user != "" && !l.where.Covers(m.where) {
+			continue
+		}
+		old, young := m, l
+		if m.openedAt > l.openedAt || m.openedAt == l.openedAt && m.user != "" {
+			old, young = l, m
+		}
+		if old == m && old.user == "" && l.where.Covers(m.where) || old.user != "" {
+			// The wider truth was found later: the older keeps its id and widens.
+			f.explain(old, -1)
+			old.where, old.user, old.loser, old.gain = young.where, "", young.loser, young.gain
+			f.date(old)
+			f.explain(old, 1)
+			f.judge(old, young.finding.Cause)
+			f.update(old)
+		}
+		f.merge(young, old)
+		if young == l {
+			return
+		}
+	}
+}
+
+func (f *fleet) merge(young, old *live) {
+	f.explain(young, -1)
+	young.finding.MergedInto = old.ID
+	f.update(young)
+	f.epoch++
+}
+
+// closedTwin returns the incident of the same scope and flag that resolved within a day.
+func (f *fleet) closedTwin(l *live) *live {
+	for i := len(f.lives) - 1; i >= 0; i-- {
+		m := f.lives[i]
+		if m.Status == incident.Resolved && m.MergedInto == "" && m.by == l.by && m.flag == l.flag && m.measure == l.measure &&
+			m.user == l.user && m.where.Equal(l.where) && f.now-m.endedAt < reopenAfter {
+			return m
+		}
+	}
+	return nil
+}
+
+// reopen lets a resolved incident fire again under its id.
+func (f *fleet) reopen(old, l *live) {
+	started := old.finding.StartedAt
+	old.onset, old.lastHit, old.cleanHit, old.clean = l.onset, l.lastHit, l.lastHit, 0
+	old.rate, old.gain, old.refinedAt = l.rate, l.gain, f.now
+	old.inside, old.outside, old.hit = l.inside, l.outside, l.hit
+	old.finding.Over = false
+	f.explain(old, 1)
+	f.judge(old, old.Cause)
+	old.finding.StartedAt = started
+	f.update(old)
+}

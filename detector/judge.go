@@ -1,0 +1,159 @@
+package detector
+
+import (
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// judge brings the finding of a cohort's incident up to date.
+func (f *fleet) judge(l *live, cause verdict.Cause) {
+	off := l.inside.Flagged(l.flag)
+	if l.by == byFlag && l.flag == cohort.Over {
+		cause = verdict.OfOver(&l.inside)
+	}
+	fig := verdict.Figures{
+		Cause: cause, Where: l.where, User: l.user, Now: l.hit, Base: f.baseline(l), Inside: l.inside, Outside: l.outside,
+		Flag: l.flag, Measure: l.measure, ByMeasure: l.by == byMeasure, Shift: l.shift, Elsewhere: l.elsewhere,
+		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
+	}
+	if cause == verdict.CacheDiscount {
+		fig.Flag = cohort.CacheLost
+	}
+	x := &l.finding
+	x.Cause = cause
+	x.Verdict = verdict.Judge(&fig)
+	x.LastAt = l.lastHit
+	if l.user != "" {
+		x.Scope = incident.UserScope(l.user)
+		x.Users = 1
+	} else {
+		x.Scope = incident.CohortScope(l.where)
+	}
+	if l.by == byFlag && l.user == "" {
+		x.Users = max(x.Users, int(off.DayUsers))
+		x.Overcharge = off.Charged
+		x.Overcharge.SubSum(off.Expected)
+	}
+	x.Severity = f.rules.Severity(x, l.quiet || f.now <= f.quietTo)
+}
+
+// adoptedIn names the value of a scope that appeared with the onset.
+func (f *fleet) adoptedIn(l *live) string {
+	for _, c := range l.where {
+		switch c.Dim {
+		case event.ClientVersion, event.Meter, event.PriceID, event.Experiment:
+			if v := f.store.Value(c.Dim, c.Value); v != nil && f.isNew(v, l.onset) {
+				return c.Dim.String() + " " + c.Value
+			}
+		}
+	}
+	return ""
+}
+
+// planned names a calendar entry that holds at the onset for the scope, as far as it goes.
+func (f *fleet) planned(l *live) string {
+	for _, p := range f.o.Calendar {
+		if l.onset >= p.From.UnixNano() && l.onset < p.To.UnixNano() && !whereOf(p.Where).Excludes(l.where) {
+			return p.What
+		}
+	}
+	return ""
+}
+
+func whereOf(m map[event.Dim]string) cohort.Where {
+	var conds []cohort.Cond
+	for d, v := range m {
+		conds = append(conds, cohort.Cond{Dim: d, Value: v})
+	}
+	return cohort.NewWhere(conds...)
+}
+
+// baseline returns what the scope drew in like hours before the onset: the mean of the same hours of the up to seven days
+// before, or of all hours before where there is no day of history, scaled to the incident's length so far. A value that did
+// not exist before is held against the rest of its cohort, user for user.
+func (f *fleet) baseline(l *live) verdict.Period {
+	where, fresh := l.where, false
+	for _, c := range l.where {
+		if v := f.store.Value(c.Dim, c.Value); v != nil && v.First >= l.onset-2*cohort.Hour && v.First >= f.first+cohort.Hour {
+			where, fresh = where.Without(c.Dim), true
+		}
+	}
+	end := max(l.lastHit+1, l.onset+cohort.Tick)
+	history := max(f.first, l.onset-7*24*cohort.Hour)
+	hours := map[int64]*verdict.Period{}
+	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+		p := hours[h]
+		if p == nil {
+			p = &verdict.Period{}
+			hours[h] = p
+		}
+		p.Add(c, 1)
+	})
+	var base verdict.Period
+	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
+		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
+		like := f.like(hours, h, history, l.onset)
+		base = sum(base, like.Scale(part))
+	}
+	if l.now() < 2*cohort.Hour && base.Users > 0 {
+		// The users of less than some hours do not scale with time: take the last full hour's.
+		l.hit.Users = base.Users * f.usersRatio(l, where)
+	}
+	if fresh && base.Users > 0 && l.hit.Users > 0 {
+		base = base.Scale(l.hit.Users / base.Users)
+	}
+	return base
+}
+
+// now returns how long the incident has lasted.
+func (l *live) now() int64 { return l.lastHit - l.onset }
+
+// like returns the mean of the hours of the days before that are like h.
+func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) verdict.Period {
+	var s verdict.Period
+	n := 0.0
+	for k := int64(1); k <= 7+(h-onset)/(24*cohort.Hour)+1; k++ {
+		at := h - k*24*cohort.Hour
+		if at < history-cohort.Hour+1 || at+cohort.Hour > onset {
+			continue
+		}
+		n++
+		if p := hours[at]; p != nil {
+			s = sum(s, *p)
+		}
+	}
+	if n > 0 {
+		return s.Scale(1 / n)
+	}
+	// Less than a day of history: all the hours there are, the first one left out as it is seldom whole.
+	for _, at := range sortedKeys(hours) {
+		if at >= history || len(hours) == 1 {
+			n++
+			s = sum(s, *hours[at])
+		}
+	}
+	if n == 0 {
+		return verdict.Period{}
+	}
+	return s.Scale(1 / n)
+}
+
+// usersRatio returns the active users of the last hour over those of the hour before the onset.
+func (f *fleet) usersRatio(l *live, where cohort.Where) float64 {
+	now := f.store.Sum(where, f.now-cohort.Hour, f.now)
+	before := f.store.Sum(where, l.onset-cohort.Hour, l.onset)
+	if before.Users == 0 || now.Users == 0 {
+		return 1
+	}
+	return float64(now.Users) / float64(before.Users)
+}
+
+func sum(a, b verdict.Period) verdict.Period {
+	return verdict.Period{
+		Users: a.Users + b.Users, Turns: a.Turns + b.Turns, Requests: a.Requests + b.Requests, Rows: a.Rows + b.Rows,
+		Input: a.Input + b.Input, Cached: a.Cached + b.Cached, Output: a.Output + b.Output, Credits: a.Credits + b.Credits,
+		Usage: a.Usage + b.Usage, Priced: a.Priced + b.Priced, List: a.List + b.List, Full: a.Full + b.Full,
+	}
+}

@@ -1,0 +1,8 @@
+// Package ledger owns who is owed what: it books the affected rows of incidents, exactly, in fixed point.
+//
+// A charged row is booked under one incident at most. One that should not exist (a repeated charge, a failed request, a
+// penalty) is booked whole, with nothing expected; any other against the price of its tokens. Client bugs are booked
+// against each user's own past of the factor that moved, and are estimates.
+//
+// A Booker takes rows in any order and gives the same ledger. It does no IO and belongs to one goroutine.
+package ledger

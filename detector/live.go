@@ -1,0 +1,128 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// live is an incident together with what the fleet needs to follow it.
+type live struct {
+	incident.Incident
+	finding incident.Finding // as it would be said now
+
+	// What it is seen by: a flag of rows, a measure of behaviour, or a user's own evidence.
+	by      seenBy
+	flag    cohort.Flag
+	measure cohort.Measure
+	where   cohort.Where
+	user    string
+
+	openedAt  int64 // tick
+	onset     int64 // start of the tick of the first affected row
+	refinedAt int64
+	rate      float64 // of the flag inside, per opportunity
+	base      float64 // of the flag in quiet times
+	cluster   float64 // affected rows an affected user: how much rows overstate the evidence
+	gain      float64
+	shift     float64 // of the measure
+	elsewhere float64
+	loser     string
+	quiet     bool // lay in the past when the program first started
+
+	inside   cohort.Cell    // sums of the scope since the onset
+	outside  cohort.Cell    // sums of everything else since the onset
+	hit      verdict.Period // of inside, as of the last affected row
+	tick     tickHits
+	lastHit  int64   // event time of the last affected row
+	clean    float64 // nats for recovery
+	cleanHit int64   // last affected row before the recovery began
+	silentTo int64   // explained by the calendar until then, and never said
+	endedAt  int64   // tick at which it resolved
+	lastSaid int64   // tick of the last evaluation
+}
+
+// tickHits counts what one tick did to a flag in a scope.
+type tickHits struct{ hits, opportunities, last int64 }
+
+func (t *tickHits) add(c *cohort.Cell, l *live) {
+	if l.by != byFlag {
+		return
+	}
+	off := c.Flagged(l.flag)
+	t.hits += off.Rows
+	t.opportunities += c.Opportunities(l.flag)
+	t.last = max(t.last, off.Last)
+}
+
+type seenBy uint8
+
+const (
+	byFlag seenBy = iota
+	byMeasure
+	byUser
+	byLinks
+)
+
+// open says whether it still explains its scope.
+func (l *live) open() bool {
+	return l.silentTo != 0 || l.Status == incident.Firing && l.MergedInto == ""
+}
+
+// hides returns what the incident explains of its scope's leaves.
+func (l *live) hides() cohort.Hidden {
+	switch {
+	case l.by == byFlag:
+		f := cohort.Flags(0).With(l.flag)
+		if l.flag == cohort.Over {
+			f = f.With(cohort.CacheLost)
+		}
+		return cohort.Hidden{Flags: f}
+	case l.by == byMeasure && l.measure == cohort.Turns:
+		return cohort.Hidden{Measures: 1 << cohort.Turns}
+	case l.by == byMeasure:
+		// A client's fault moves more than the measure it was found by.
+		all := uint16(0)
+		for _, b := range verdict.Behaviours {
+			all |= 1 << b.Measure
+		}
+		return cohort.Hidden{Measures: all}
+	}
+	return cohort.Hidden{}
+}
+
+// recoverNats is the evidence for recovery that resolves an incident, and recoverAfter the least time since the last
+// affected row. Silence is not recovery: only rows that could have been hit and were not count.
+const (
+	recoverNats  = 14
+	recoverAfter = 10 * 60 * int64(1e9)
+)
+
+// odds returns the log-likelihood of k affected rows of n under the present rate over the quiet one, with its sign turned for
+// a CUSUM that falls while the flag stands.
+func (l *live) odds(k, n float64) float64 {
+	n = max(n, k)
+	p1, p0 := min(max(l.rate, 1e-6), 1-1e-6), min(max(l.base, 1e-6), 1-1e-6)
+	if p1 <= p0 {
+		p1 = min(2*p0, 1-1e-6)
+	}
+	return ((n-k)*math.Log((1-p1)/(1-p0)) + k*math.Log(p1/p0)) / max(l.cluster, 1)
+}
+
+// observe folds one tick of the scope: how many rows bore the flag, of how many that could.
+func (l *live) observe(t tickHits) {
+	l.clean = max(0, l.clean-l.odds(float64(t.hits), float64(t.opportunities)))
+	if t.hits > 0 {
+		l.lastHit = max(l.lastHit, t.last)
+		if l.clean == 0 {
+			l.cleanHit = l.lastHit
+		}
+	}
+}
+
+// recovered says whether the incident is over at now.
+func (l *live) recovered(now int64) bool {
+	return l.clean >= recoverNats && now-l.cleanHit >= recoverAfter
+}

@@ -1,0 +1,166 @@
+package detector
+
+import (
+	"slices"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+const (
+	suspectWait = int64(60 * 1e9) // how long a single user's rows wait for a cohort to explain them
+	farmSize    = 8               // young accounts on one device that are no household
+	farmMost    = 10_000          // accounts listed of one farm
+)
+
+// person folds what a shard says of one user.
+func (f *fleet) person(u profile.Finding) {
+	switch u.Kind {
+	case profile.Suspect:
+		f.suspects = append(f.suspects, u)
+	case profile.Drain:
+		f.drain(&u)
+	case profile.Calm:
+		if l := f.userLive(u.User, byUser); l != nil {
+			l.finding.Over = true
+			l.finding.LastAt = max(l.finding.LastAt, u.Since)
+			f.update(l)
+		}
+	}
+}
+
+func (f *fleet) userLive(user string, by seenBy) *live {
+	for _, l := range f.lives {
+		if l.by == by && l.user == user && l.open() {
+			return l
+		}
+	}
+	return nil
+}
+
+// drain opens or updates the incident of a user whose volume left their past. What a release or a busy day does to
+// everybody around them explains it, unless somebody new is at work.
+func (f *fleet) drain(u *profile.Finding) {
+	if !f.warm {
+		return
+	}
+	cause := verdict.OfDrain(u)
+	l := f.userLive(u.User, byUser)
+	if l == nil {
+		if cause.Class == verdict.Organic || u.Score < profile.IdentityThreshold && f.moved(u.Leaf) {
+			return
+		}
+		l = &live{by: byUser, user: u.User, onset: u.Since, openedAt: f.now}
+	} else if cause.Class == verdict.Organic {
+		cause = l.Cause // said once, it is not taken back while the evidence stands
+	}
+	l.finding = incident.Finding{
+		Cause: cause, Scope: incident.UserScope(u.User), Verdict: verdict.JudgeDrain(u, cause),
+		StartedAt: max(u.Since, 1), LastAt: u.At, Users: 1,
+	}
+	if l.ID != "" {
+		l.finding.StartedAt = l.StartedAt
+	}
+	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+	if l.ID == "" {
+		l.Incident = incident.Open(l.finding, f.head)
+		f.adopt(l)
+		return
+	}
+	f.update(l)
+}
+
+// moved says whether an open incident of behaviour covers a leaf.
+func (f *fleet) moved(leaf *cohort.Leaf) bool {
+	for _, l := range f.lives {
+		if l.by == byMeasure && l.open() && leaf != nil && l.where.Matches(&leaf.Values) {
+			return true
+		}
+	}
+	return false
+}
+
+// settleSuspects opens incidents of single users whose rows are off while no cohort's incident explains them.
+func (f *fleet) settleSuspects() {
+	if len(f.suspects) == 0 {
+		return
+	}
+	users := map[cohort.Flag]map[string]bool{}
+	for _, s := range f.suspects {
+		if users[s.Flag] == nil {
+			users[s.Flag] = map[string]bool{}
+		}
+		users[s.Flag][s.User] = true
+	}
+	waiting := f.suspects[:0]
+	for _, s := range f.suspects {
+		switch {
+		case !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag) || s.Flag == cohort.CacheLost:
+		case f.now-s.At < suspectWait:
+			waiting = append(waiting, s)
+		case len(users[s.Flag]) < f.rules.MinUsers:
+			f.single(&s)
+		}
+	}
+	f.suspects = waiting
+}
+
+// single opens or updates the incident of one user whose rows are off.
+func (f *fleet) single(s *profile.Finding) {
+	for _, l := range f.lives {
+		if l.by == byFlag && l.user == s.User && l.flag == s.Flag && l.open() {
+			l.lastHit = max(l.lastHit, s.At)
+			return
+		}
+	}
+	where := cohort.Where{}
+	for d, v := range s.Leaf.Values {
+		if v != "" && v != cohort.Other && slices.Contains(f.o.Dimensions, event.Dim(d)) {
+			where = append(where, cohort.Cond{Dim: event.Dim(d), Value: v})
+		}
+	}
+	l := &live{by: byFlag, flag: s.Flag, user: s.User, where: where, onset: s.Since - s.Since%cohort.Tick, lastHit: s.At, cleanHit: s.At, gain: float64(s.Rows), base: cohort.PriorRate, rate: 1}
+	f.resum(l)
+	l.finding.StartedAt = s.Since
+	cause := verdict.Price
+	for _, fam := range verdict.Families {
+		if fam.Flag == s.Flag {
+			cause = fam.Cause
+		}
+	}
+	f.judge(l, cause)
+	l.Incident = incident.Open(l.finding, f.head)
+	f.adopt(l)
+}
+
+// link notes a young account on a device, and opens an incident when there are too many for a household.
+func (f *fleet) link(k link) {
+	users := f.devices[k.device]
+	if slices.Contains(users, k.user) || len(users) >= farmMost {
+		return
+	}
+	users = append(users, k.user)
+	f.devices[k.device] = users
+	if len(users) < farmSize || !f.warm {
+		return
+	}
+	l := f.userLive(k.device, byLinks)
+	if l == nil {
+		l = &live{by: byLinks, user: k.device, onset: k.at, openedAt: f.now}
+		l.finding.StartedAt = k.at
+	}
+	sorted := slices.Sorted(slices.Values(users))
+	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(sorted, "device")
+	l.finding.LastAt, l.finding.Users = k.at, len(users)
+	l.finding.Verdict = verdict.JudgeFarm(len(users))
+	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+	if l.ID == "" {
+		l.Incident = incident.Open(l.finding, f.head)
+		f.adopt(l)
+		return
+	}
+	f.update(l)
+}

@@ -1,0 +1,81 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/profile"
+)
+
+// Signs of several people at once: this many devices and networks first seen within a day, of this many at work.
+const (
+	sharedNew    = 3
+	sharedActive = 4
+)
+
+// scriptedNats is the evidence of automation (profile.Finding.Automation) that makes a drain a script's: no night, or even gaps
+// that were not there before.
+const scriptedNats = 3
+
+// OfDrain settles whose doing one user's drain is. Volume alone accuses nobody: without a new identity and without signs of
+// a script it is a busy person.
+func OfDrain(f *profile.Finding) Cause {
+	switch {
+	case f.NewDevices >= sharedNew && f.NewNetworks >= sharedNew && f.Devices >= sharedActive:
+		return SharedAccount
+	case f.Score >= profile.IdentityThreshold && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
+		return StolenKey
+	case f.Automation() >= scriptedNats:
+		return ScriptedDrain
+	}
+	return PowerUser
+}
+
+// JudgeDrain writes the verdict on one user's drain.
+func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
+	v := Verdict{Confidence: 0.6}
+	switch cause.Name {
+	case StolenKey.Name, SharedAccount.Name:
+		v.Confidence = min(0.95, 0.6+f.Score/100+0.05*float64(f.NewNetworks))
+	case ScriptedDrain.Name:
+		v.Confidence = min(0.9, 0.6+f.Automation()/20)
+	}
+	now, base := ofCounts(&f.Now), ofCounts(&f.Base)
+	v.Ratio, v.Factors, _, v.HasRatio = Split(now, base)
+	v.Evidence = append(v.Evidence, figure("against_own_past", fmt.Sprintf("%.3g credits at list price an active ten minutes, against %.3g in the %.0f before: x%.2g", f.Observed, f.Expected, f.Past, f.Ratio), f.Observed, f.Expected))
+	if f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0 {
+		v.Evidence = append(v.Evidence, line("new_identity", fmt.Sprintf("first seen within a day: %d devices, %d networks, %d keys, %d countries; at work within a day: %d devices, %d networks", f.NewDevices, f.NewNetworks, f.NewKeys, f.NewCountries, f.Devices, f.Networks)))
+	} else {
+		v.Evidence = append(v.Evidence, Evidence{Code: "known_identity", Text: "every device, network and key is the account's own: theft would bring new ones", Against: true})
+	}
+	v.Evidence = append(v.Evidence, figure("hours_awake", fmt.Sprintf("rows in %d of the last 24 hours", f.AwakeHours), float64(f.AwakeHours), 12))
+	if !math.IsNaN(f.Evenness) {
+		text := fmt.Sprintf("gaps between rows vary by %.2g of their mean", f.Evenness)
+		if !math.IsNaN(f.PastEvenness) {
+			text += fmt.Sprintf(", %.2g before", f.PastEvenness)
+		}
+		v.Evidence = append(v.Evidence, Evidence{Code: "evenness", Text: text, Against: f.Evenness >= 0.5})
+	}
+	v.Evidence = append(v.Evidence, Evidence{Code: "innocent_explanation", Text: "a second computer, travel or an automation of the owner's own would look alike: ask before acting", Against: true})
+	return v
+}
+
+func ofCounts(c *profile.Counts) Period {
+	return Period{
+		Users: float64(c.Buckets), Turns: float64(c.Turns), Requests: float64(c.Requests), Rows: float64(c.Rows),
+		Input: float64(c.Input), Cached: float64(c.Cached), Output: float64(c.Output), Credits: float64(c.Credits),
+		Usage: float64(c.Credits), Priced: float64(c.Credits), List: float64(c.List), Full: float64(c.List),
+	}
+}
+
+// JudgeFarm writes the verdict on young accounts that run from one device.
+func JudgeFarm(accounts int) Verdict {
+	n := float64(accounts)
+	return Verdict{
+		Confidence: min(0.95, 0.5+0.04*n),
+		Evidence: []Evidence{
+			figure("accounts_on_device", fmt.Sprintf("%d accounts younger than a week run from one device", accounts), n, 1),
+			{Code: "innocent_explanation", Text: "a lent classroom computer would look alike", Against: true},
+		},
+	}
+}

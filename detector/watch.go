@@ -1,0 +1,249 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// Thresholds of the watch over flags. A check that passes had odds of e^−12 by chance, times the values that are checked.
+const (
+	flagNats    = 12
+	maxScope    = 3   // dimensions of a scope
+	usualRate   = 0.2 // from here on a flag is how a value always was, and no news
+	sameFit     = 0.5 // nats within which two descriptions fit equally well
+	refineNats  = 3   // by which another scope has to fit better before an incident moves to it
+	reopenAfter = 24 * cohort.Hour
+)
+
+// windows are the stretches of time over which flags and measures are summed.
+var windows = []int64{2 * cohort.Five, cohort.Hour, cohort.KeepFives}
+
+// watchFlags looks at the values that show rows off by themselves which no open incident explains.
+func (f *fleet) watchFlags() {
+	dirty := f.dirty
+	f.dirty = f.dirty[:0]
+	for _, fam := range verdict.Families {
+		if !f.ready(fam.Flag) {
+			continue
+		}
+		for again := 0; again < 4; again++ { // several causes may stand at once
+			from, ok := f.passes(fam.Flag, dirty)
+			if !ok || !f.localise(fam, from) {
+				break
+			}
+		}
+	}
+}
+
+// ready says whether the baseline of a flag stands: a charge above a given rate card needs none.
+func (f *fleet) ready(flag cohort.Flag) bool { return f.warm || f.card && flag == cohort.Over }
+
+// usual returns the baseline rate of a flag in a value. Being off a given rate card is never usual.
+func (f *fleet) usual(v *cohort.Value, flag cohort.Flag) float64 {
+	if f.card && flag == cohort.Over {
+		return cohort.PriorRate
+	}
+	if v == f.store.All {
+		return v.Rate(flag, nil)
+	}
+	return v.Rate(flag, f.store.All)
+}
+
+// passes says whether some value shows more of the flag than its baseline allows, by enough users, and from when on.
+func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value) (from int64, ok bool) {
+	need := flagNats + math.Log(float64(1+len(f.store.Values)))
+	for _, w := range windows {
+		for _, v := range values {
+			k := v.Since(flag, f.now-w)
+			if k.Users < float64(f.rules.MinUsers) || k.Rows <= 0 {
+				continue
+			}
+			cluster := max(1, k.Rows/k.Users)
+			if localise.Binomial(f.usual(v, flag), 1/cluster)(localise.Sums{k.Rows, k.Opportunities}) > need {
+				return f.now - w, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// localise finds the narrowest scope of a flag's rows since from that no open incident explains, and opens its incident.
+func (f *fleet) localise(fam verdict.Family, from int64) bool {
+	all := f.store.All.Since(fam.Flag, from)
+	if all.Users <= 0 {
+		return false
+	}
+	cluster := max(1, all.Rows/all.Users)
+	t := f.table(fam.Flag, from, nil)
+	base := f.usual(f.store.All, fam.Flag)
+	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
+	cuts = f.worthy(cuts)
+	if len(cuts) == 0 || cuts[0].Score < flagNats {
+		return false
+	}
+	best, loser := f.choose(cuts, t, from)
+	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: best.Score, cluster: cluster, base: base, refinedAt: f.now}
+	if loser != nil {
+		l.loser = f.where(*loser, t).String()
+	}
+	f.date(l)
+	if old := f.closedTwin(l); old != nil {
+		f.reopen(old, l)
+		return true
+	}
+	f.judge(l, fam.Cause)
+	l.Incident = incident.Open(l.finding, f.head)
+	f.adopt(l)
+	f.absorb(l)
+	return true
+}
+
+// coded is a localise.Table with what its codes mean.
+type coded struct {
+	localise.Table
+	names [event.NumDims][]string
+	index [event.NumDims]map[string]uint32
+}
+
+// table lists the leaves since from: affected rows and opportunities, less those that other open incidents of the flag
+// explain (except, its own) and those where the flag is usual.
+func (f *fleet) table(flag cohort.Flag, from int64, own *live) *coded {
+	c := newCoded()
+	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
+		n := cell.Opportunities(flag)
+		if n == 0 && cell.Flagged(flag).Rows == 0 || f.explained(leaf, flag, own) || f.usualLeaf(leaf, flag) {
+			return
+		}
+		c.add(leaf, localise.Sums{float64(cell.Flagged(flag).Rows), float64(n), float64(cell.Flagged(flag).Users)})
+	})
+	return c.done(f.o.Dimensions)
+}
+
+func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
+	for _, l := range f.lives {
+		if l != own && l.by == byFlag && l.flag == flag && l.open() && l.where.Matches(&leaf.Values) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {
+	for d, name := range leaf.Values {
+		if v := f.store.Value(event.Dim(d), name); v != nil && f.usual(v, flag) > usualRate {
+			return true
+		}
+	}
+	return false
+}
+
+func newCoded() *coded {
+	c := &coded{}
+	c.Codes = make([][]uint32, event.NumDims)
+	c.Cards = make([]int, event.NumDims)
+	for d := range c.index {
+		c.index[d] = map[string]uint32{}
+	}
+	return c
+}
+
+func (c *coded) add(leaf *cohort.Leaf, s localise.Sums) {
+	c.Rows = append(c.Rows, s)
+	for d, name := range leaf.Values {
+		code := uint32(0)
+		if name != "" && name != cohort.Other {
+			code = c.code(d, name)
+		}
+		c.Codes[d] = append(c.Codes[d], code)
+	}
+}
+
+func (c *coded) code(d int, name string) uint32 {
+	code, ok := c.index[d][name]
+	if !ok {
+		c.names[d] = append(c.names[d], name)
+		code = uint32(len(c.names[d]))
+		c.index[d][name] = code
+	}
+	return code
+}
+
+// done blanks the dimensions that no scope may name and counts the values of the others.
+func (c *coded) done(use []event.Dim, never ...event.Dim) *coded {
+	allowed := map[event.Dim]bool{}
+	for _, d := range use {
+		allowed[d] = true
+	}
+	for _, d := range never {
+		allowed[d] = false
+	}
+	for d := range c.Codes {
+		c.Cards[d] = len(c.names[d])
+		if !allowed[event.Dim(d)] {
+			clear(c.Codes[d])
+		}
+	}
+	return c
+}
+
+// worthy drops candidates that too few users bear.
+func (f *fleet) worthy(cuts []localise.Cut) []localise.Cut {
+	out := cuts[:0]
+	for _, c := range cuts {
+		if c.Sums[2] >= float64(f.rules.MinUsers) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// choose returns the best cut: among those that fit equally well the one with fewer dimensions, then the one whose value
+// appeared with the onset, then the order of dimensions. The best of those that lost is returned too.
+func (f *fleet) choose(cuts []localise.Cut, t *coded, from int64) (best localise.Cut, loser *localise.Cut) {
+	best = cuts[0]
+	for i := 1; i < len(cuts); i++ {
+		c := cuts[i]
+		if math.Abs(c.Gain-best.Gain) > sameFit && !(c.Sums == best.Sums) {
+			continue
+		}
+		if len(c.Dims) == len(best.Dims) && f.adopted(c, t, from) != "" && f.adopted(best, t, from) == "" {
+			was := best
+			best, loser = c, &was
+		} else if loser == nil {
+			loser = &cuts[i]
+		}
+	}
+	return best, loser
+}
+
+// adopted names the value of a cut that appeared no earlier than an hour before from, once there was history to appear in.
+func (f *fleet) adopted(c localise.Cut, t *coded, from int64) string {
+	for k, d := range c.Dims {
+		switch event.Dim(d) {
+		case event.ClientVersion, event.Meter, event.PriceID, event.Experiment:
+			name := t.names[d][c.Values[k]-1]
+			if v := f.store.Value(event.Dim(d), name); v != nil && f.isNew(v, from) {
+				return event.Dim(d).String() + " " + name
+			}
+		}
+	}
+	return ""
+}
+
+// isNew says whether a value appeared near from, and not with the history itself.
+func (f *fleet) isNew(v *cohort.Value, from int64) bool {
+	return v.First >= from-2*cohort.Hour && v.First >= f.first+cohort.Hour
+}
+
+func (f *fleet) where(c localise.Cut, t *coded) cohort.Where {
+	conds := make([]cohort.Cond, len(c.Dims))
+	for k, d := range c.Dims {
+		conds[k] = cohort.Cond{Dim: event.Dim(d), Value: t.names[d][c.Values[k]-1]}
+	}
+	return cohort.NewWhere(conds...)
+}
