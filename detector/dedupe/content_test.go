@@ -78,3 +78,39 @@ func BenchmarkContent(b *testing.B) {
 		Content(&e)
 	}
 }
+
+// What a second row of a user is, by what it shares with the first.
+func TestVerdictOfASecondRow(t *testing.T) {
+	first := event.Event{ID: "c1", User: "u1", RequestID: "q1", Time: 1782396007e9, Credits: event.Credit, HasTokens: true, Output: 7}
+	tests := []struct {
+		name   string
+		change func(*event.Event)
+		want   Verdict
+	}{
+		{"redelivered as it was", func(*event.Event) {}, Duplicate},
+		{"redelivered with the gauge and the flag of now", func(e *event.Event) { e.QuotaUsed, e.HasQuota, e.Enforcement = 0.9, true, "suspect" }, Duplicate},
+		{"E13 same id, other amount", func(e *event.Event) { e.Credits *= 12 }, Conflict},
+		{"same id, other time", func(e *event.Event) { e.Time += int64(3 * hour) }, Conflict},
+		{"same id, tokens lost on the way", func(e *event.Event) { e.HasTokens, e.Output = false, 0 }, Conflict},
+		{"same id, other price list", func(e *event.Event) { e.Dims[event.PriceID] = "p2" }, Conflict},
+		{"E13 same request, other charge: several charges for one request are the detector's matter", func(e *event.Event) { e.ID = "c2" }, First},
+		{"same id of another user", func(e *event.Event) { e.User = "u2" }, First},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := New(Options{})
+			second := first
+			tt.change(&second)
+			for _, e := range []event.Event{first, second, first} {
+				s.Advance(e.Time)
+				got := s.Add(e.User, e.ID, Content(&e))
+				if e == second && e != first && got != tt.want {
+					t.Errorf("second row: %s, want %s", got, tt.want)
+				}
+			}
+			if got := s.Add(first.User, first.ID, Content(&first)); got != Duplicate {
+				t.Errorf("the first arrival does not stand: %s", got)
+			}
+		})
+	}
+}
