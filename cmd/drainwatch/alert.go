@@ -12,6 +12,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // classWords are how people name the classes.
@@ -20,27 +21,19 @@ var classWords = map[string]string{
 	"under_metering": "UNDER-METERING", "unknown": "UNKNOWN",
 }
 
-// causeWords say a cause in the words of the first line, and advice what to do about it. Under-metering has causes of the same names.
-var causeWords = map[string]struct{ words, advice string }{
-	"price":               {"price off the rate card", "roll the price list or meter back, or declare the change in rate_card; refund from the ledger"},
-	"duplicate_charge":    {"one request charged several times", "stop the repeated writes of the metering service; refund the copies from the ledger"},
-	"cache_discount_lost": {"cached input charged at full price", "restore the discount on the path named in the scope; refund the difference from the ledger"},
-	"token_count":         {"tokens counted wrongly", "compare the meter's counts with the provider's answers; refund the difference from the ledger"},
-	"penalty":             {"enforcement charges honest users", "suspend the enforcement rule for this scope; refund the penalties from the ledger"},
-	"failures_charged":    {"failed requests are charged", "charge answers only; refund the failures from the ledger"},
-	"window":              {"the gauge disagrees with the charges", "check the reset of the window against the charges; credit the users by hand"},
-	"request_loop":        {"the client repeats its requests", "pull the release or cap its retries; the amounts owed are estimates"},
-	"background_work":     {"charges without a user's turn", "switch the feature off in the client; the amounts owed are estimates"},
-	"context_bloat":       {"the client sends ever longer contexts", "pull the release; the amounts owed are estimates"},
-	"cache_miss":          {"the client no longer reuses its cache", "pull the release; the amounts owed are estimates"},
-	"stolen_key":          {"somebody else uses the account", "revoke the key and ask the owner"},
-	"shared_account":      {"several people use one account", "ask the owner before limiting anything"},
-	"scripted_drain":      {"a script drains the account", "limit the rate and ask the owner"},
-	"farming":             {"many accounts in one hand", "review the accounts together; block none on this evidence alone"},
-	"surge":               {"more people, or more work, at the right price", "nothing to repair; check capacity"},
-	"power_user":          {"one busy person, charged rightly", "nothing to repair"},
-	"lost_rows":           {"charges are missing", "find where rows are lost between gateway and ledger"},
-	"unknown":             {"cause unknown", "read the evidence for what is missing, and label the incident when you know"},
+// causeOf finds what is said of a cause; one that this version does not know is said as it stands.
+func causeOf(class, name string) verdict.Cause {
+	for _, c := range []verdict.Cause{
+		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged,
+		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
+		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming,
+		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.Unexplained,
+	} {
+		if string(c.Class) == class && c.Name == name {
+			return c
+		}
+	}
+	return verdict.Cause{What: strings.ReplaceAll(name, "_", " ")}
 }
 
 // headline is the first line of an alert: verdict, who, how many times, since when, how many, how much, why, how surely.
@@ -57,14 +50,7 @@ func headline(r incident.Record) string {
 	if !r.Overcharge.IsZero() {
 		facts = append(facts, credits(r.Overcharge)+" credits")
 	}
-	cause := causeWords[r.Cause].words
-	switch {
-	case r.Class == "under_metering" && r.Cause == "price":
-		cause = "price below the rate card"
-	case cause == "":
-		cause = r.Cause
-	}
-	facts = append(facts, cause)
+	facts = append(facts, causeOf(r.Class, r.Cause).What)
 	return neutral(fmt.Sprintf("%s  %s: %s (%.0f%% sure)", label, what, strings.Join(facts, ", "), 100*r.Confidence))
 }
 
@@ -95,12 +81,8 @@ func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
 			}
 		}
 	}
-	if c, ok := causeWords[r.Cause]; ok {
-		advice := c.advice
-		if r.Class == "under_metering" {
-			advice = "correct the meter before anybody is billed for the past; the ledger shows what was not charged"
-		}
-		block.line("", "do", advice)
+	if next := causeOf(r.Class, r.Cause).Next; next != "" {
+		block.line("", "do", next)
 	}
 	for _, name := range sortedKeys(r.Links) {
 		block.line("", "see", r.Links[name])

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -41,6 +42,16 @@ var kafkaEnv = []struct{ name, key string }{
 type loaded struct {
 	*Config
 	warnings []string
+}
+
+// logWarnings says what config check would warn of, and which settings this version reads without acting on them yet.
+func (l *loaded) logWarnings(log zerolog.Logger) {
+	for _, w := range l.warnings {
+		log.Warn().Msg("configuration: " + w)
+	}
+	if len(l.Sinks) > 0 {
+		log.Warn().Int("sinks", len(l.Sinks)).Msg("configuration: sinks are checked but not delivered to by this version; read the alerts topic or --alerts")
+	}
 }
 
 // addConfigFlag adds --config to cmd.

@@ -54,8 +54,9 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err == nil {
 		return exitDone
 	}
-	if !started { // cobra itself refused: an unknown command, flag or argument
-		err = usagef("read command line: %w; see drainwatch --help", err)
+	var usage usageError
+	if !started && !errors.As(err, &usage) { // cobra itself refused: an unknown command, flag or argument
+		err = usagef("read command line: %s; see drainwatch --help", strings.Join(strings.Fields(err.Error()), " "))
 	}
 	writeError(stderr, err)
 	return exitCode(err)
@@ -103,7 +104,7 @@ says whether the meter, a client release or a thief is at fault, whom it hits an
 	}
 	root.PersistentFlags().String("log-level", "info", "least severe log line that is written: debug, info, warn, error or off")
 	root.PersistentFlags().String("log-format", "auto", "log lines as json, text, or auto: text on a terminal, else json")
-	root.AddCommand(newConfigCmd(), newVersionCmd())
+	root.AddCommand(newRunCmd(), newReplayCmd(), newSimulateCmd(), newConfigCmd(), newVersionCmd())
 	return root
 }
 

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newRunCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Watch a Kafka topic until stopped",
+		Long: `run is the service: it consumes the usage topic, writes alerts to the alerts topic and what cannot be used to the
+dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes.
+
+A first start learns from what the topic retains without waking anybody: what ended before it is recorded as info.
+It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
+with another number of partitions is refused rather than taken for a first one. One instance reads all partitions.`,
+		Example: `  drainwatch run --brokers kafka-1:9092,kafka-2:9092 --topic usage
+  drainwatch run --config /etc/drainwatch/drainwatch.yaml
+  KAFKA_BROKERS=kafka-1:9092 drainwatch run --start latest`,
+		Args: cobra.NoArgs,
+		RunE: runService,
+	}
+	f := cmd.Flags()
+	f.StringSliceP("brokers", "b", nil, "Kafka brokers, host:port, comma-separated (ingest.brokers)")
+	f.StringP("topic", "t", "", "topic that carries the charges (ingest.topic)")
+	f.StringP("group", "g", "", "consumer group (ingest.group)")
+	f.String("start", "", "where a first start begins: earliest, latest or an RFC 3339 time (ingest.start)")
+	f.String("format", "", "format of the rows: native, or auto to decide for each (ingest.format)")
+	f.String("prefix", "", "beginning of the names of the topics that are written (topics.prefix)")
+	f.String("probes", "", "address for /healthz, /readyz and /metrics (listen.probes)")
+	addConfigFlag(cmd)
+	return cmd
+}
+
+var runBindings = []binding{
+	{"brokers", "ingest.brokers"}, {"topic", "ingest.topic"}, {"group", "ingest.group"}, {"start", "ingest.start"},
+	{"format", "ingest.format"}, {"prefix", "topics.prefix"}, {"probes", "listen.probes"},
+}
+
+func runService(cmd *cobra.Command, _ []string) error {
+	log, err := newLogger(cmd)
+	if err != nil {
+		return err
+	}
+	conf, err := loadConfig(cmd, runBindings...)
+	if err != nil {
+		return err
+	}
+	if conf.Ingest.Rekey {
+		return usagef("check configuration: ingest.rekey: repartitioning is not part of this version; key the topic by user and set it to false")
+	}
+	conf.logWarnings(log)
+	registry := newRegistry()
+	s := newService(conf, log, registry)
+	probes, err := startProbes(conf.Listen.Probes, "listen.probes", registry, s.waiting, nil)
+	if err != nil {
+		return err
+	}
+	defer probes.close()
+	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("probes", "http://"+probes.addr).Msg("run: started")
+	if err := s.run(cmd.Context()); err != nil {
+		return err
+	}
+	log.Info().Msg("run: stopped")
+	return nil
+}

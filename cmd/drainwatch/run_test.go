@@ -1,0 +1,379 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/stream"
+)
+
+// broker is an embedded broker with a client, for one test.
+type broker struct {
+	*stream.Client
+	address string
+}
+
+func startBroker(t *testing.T) broker {
+	t.Helper()
+	e, err := stream.StartEmbedded(stream.EmbeddedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	c, err := stream.New(stream.Options{Config: stream.Config{Brokers: e.Brokers()}, Log: zerologNop})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return broker{c, e.Brokers()[0]}
+}
+
+func (b broker) topic(t *testing.T, name string, partitions int) {
+	t.Helper()
+	if err := b.EnsureTopic(t.Context(), stream.TopicSpec{Name: name, Partitions: partitions}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b broker) produce(t *testing.T, topic string, lines ...string) {
+	t.Helper()
+	var messages []stream.Message
+	for _, l := range lines {
+		var row struct{ User string }
+		_ = json.Unmarshal([]byte(l), &row)
+		messages = append(messages, stream.Message{Key: []byte(row.User), Value: []byte(l)})
+	}
+	if err := b.Write(t.Context(), topic, messages); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b broker) read(t *testing.T, topic string) (out []stream.Message) {
+	t.Helper()
+	if err := b.ReadAll(t.Context(), topic, func(m stream.Message) error { out = append(out, m); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// daemon is a command that runs until it is stopped.
+type daemon struct {
+	out, errs lockedBuffer
+	cancel    context.CancelFunc
+	code      chan int
+	base      string
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func startDaemon(t *testing.T, probes string, args ...string) *daemon {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &daemon{cancel: cancel, code: make(chan int, 1), base: "http://" + probes}
+	go func() { d.code <- Execute(ctx, args, strings.NewReader(""), &d.out, &d.errs) }()
+	t.Cleanup(func() { d.stop(t) })
+	return d
+}
+
+// stop asks the command to end and returns its exit code.
+func (d *daemon) stop(t *testing.T) int {
+	t.Helper()
+	d.cancel()
+	select {
+	case code := <-d.code:
+		d.code <- code
+		return code
+	case <-time.After(30 * time.Second):
+		t.Errorf("the command did not stop:\n%s", d.errs.String())
+		return -1
+	}
+}
+
+func (d *daemon) get(path string) (int, string) {
+	client := http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	res, err := client.Get(d.base + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(body)
+}
+
+// await polls until a path answers 200.
+func (d *daemon) await(t *testing.T, path string) string {
+	t.Helper()
+	var status int
+	var body string
+	for range 300 {
+		if status, body = d.get(path); status == http.StatusOK {
+			return body
+		}
+		select {
+		case code := <-d.code:
+			d.code <- code
+			t.Fatalf("ended with %d:\n%s", code, d.errs.String())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	t.Fatalf("%s: %d %s\n%s", path, status, body, d.errs.String())
+	return ""
+}
+
+// A service reads a topic, answers probes, writes what it cannot use, stops cleanly, and does not repeat itself.
+func TestRun(t *testing.T) {
+	b := startBroker(t)
+	b.topic(t, "usage", 3)
+	var lines []string
+	for i := range 300 {
+		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
+	}
+	b.produce(t, "usage", append(lines, `{"id":"x"`, `{"id":"1","user":"u"}`)...)
+	probes := freeAddress(t)
+	args := []string{"run", "--brokers", b.address, "--probes", probes, "--prefix", "dw.", "--log-format", "json"}
+
+	for start := range 2 {
+		d := startDaemon(t, probes, args...)
+		d.await(t, "/readyz")
+		if body := d.await(t, "/healthz"); body != "ok\n" {
+			t.Errorf("healthz says %q", body)
+		}
+		if metrics := d.await(t, "/metrics"); !strings.Contains(metrics, "drainwatch_build_info{") || !strings.Contains(metrics, `drainwatch_stream_records_total{topic="usage"}`) {
+			t.Errorf("metrics lack what they should have:\n%s", metrics)
+		}
+		if status, _ := d.get("/debug/pprof/"); status != http.StatusNotFound {
+			t.Errorf("the probes' listener answers for what is not its business: %d", status)
+		}
+		if code := d.stop(t); code != exitDone {
+			t.Fatalf("exit code %d:\n%s", code, d.errs.String())
+		}
+		said := d.errs.String()
+		if first := strings.Contains(said, "run: first start;"); first != (start == 0) {
+			t.Errorf("start %d takes itself for a first one: %v\n%s", start, first, said)
+		}
+		if again := strings.Contains(said, "read again from the first start's offsets"); again != (start == 1) {
+			t.Errorf("start %d says that it reads again: %v", start, again)
+		}
+
+		dead := b.read(t, "dw.dlq")
+		if len(dead) != 2 {
+			t.Fatalf("after start %d there are %d dead letters", start, len(dead))
+		}
+		for _, m := range dead {
+			headers := map[string]string{}
+			for _, h := range m.Headers {
+				headers[h.Key] = h.Value
+			}
+			reasons := map[string]string{`{"id":"x"`: "json", `{"id":"1","user":"u"}`: "missing"}
+			if headers[headerReason] != reasons[string(m.Value)] || headers[headerTopic] != "usage" || headers[headerPartition] == "" || headers[headerOffset] == "" || headers[headerDetail] == "" {
+				t.Errorf("%s: %v", m.Value, headers)
+			}
+		}
+	}
+	if n := len(b.read(t, "dw.internal.installation")); n != 1 {
+		t.Errorf("%d installation records", n)
+	}
+}
+
+// What is there but cannot be what this installation has been reading is refused, with the reason and the remedy.
+func TestRunRefusesLostState(t *testing.T) {
+	b := startBroker(t)
+	b.topic(t, "usage", 2)
+	b.produce(t, "usage", usageRow("a", 1), usageRow("b", 2))
+	internal := stream.TopicSpec{Name: "drainwatch.internal.installation", Partitions: 1, Cleanup: stream.Compact}
+	if err := b.EnsureTopic(t.Context(), internal); err != nil {
+		t.Fatal(err)
+	}
+	good, err := survey(t.Context(), b, "usage", "g", "earliest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		change func(*installation)
+		want   string
+	}{
+		"cluster":    {func(i *installation) { i.Cluster = "elsewhere" }, `this is cluster "drainwatch-embedded", and the installation of `},
+		"partitions": {func(i *installation) { i.Partitions = 4 }, "the topic has 2 partitions, and had 4 at the first start on "},
+		"truncated":  {func(i *installation) { i.WakeFrom = map[int32]int64{0: 100, 1: 100} }, "partition 0 ends at offset "},
+		"layout":     {func(i *installation) { i.V = 2 }, "has layout 2, and this program writes 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			record := *good
+			record.Group = name
+			tc.change(&record)
+			if err := record.save(t.Context(), b.Client, internal.Name); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errs := run(t, "", "run", "-b", b.address, "-g", name, "--probes", "127.0.0.1:0", "--log-level", "off")
+			if code != exitFailed || !strings.HasPrefix(errs, "drainwatch: resume on topic usage: ") || !strings.Contains(errs, tc.want) ||
+				!strings.Contains(errs, "start afresh with another ingest.group") || strings.Count(errs, "\n") != 1 {
+				t.Errorf("exit code %d: %s", code, errs)
+			}
+		})
+	}
+	garbled := stream.Message{Key: []byte("garbled/usage"), Value: []byte("{")}
+	if err := b.Write(t.Context(), internal.Name, []stream.Message{garbled}); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := run(t, "", "run", "-b", b.address, "-g", "garbled", "--probes", "127.0.0.1:0", "--log-level", "off")
+	if code != exitFailed || !strings.Contains(errs, "the installation record at drainwatch.internal.installation/0 offset ") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	b := startBroker(t)
+	b.topic(t, "keep.alerts", 3) // not as the program needs it
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, tc := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"topic that is not there", []string{"-t", "nowhere"}, exitFailed, "create the topic, keyed by user, or name another with ingest.topic"},
+		{"topic of another shape", []string{"--prefix", "keep."}, exitFailed, `topic keep.alerts: partitions is "3", want "1"`},
+		{"port in use", []string{"--probes", taken.Addr().String()}, exitFailed, "listen on " + taken.Addr().String() + ": bind: address already in use; free the port or choose another with listen.probes"},
+		{"start", []string{"--start", "noon"}, exitUsage, `--start: ingest.start: "noon" is no place to start`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"run", "-b", b.address, "--probes", "127.0.0.1:0", "--log-level", "off"}, tc.args...)
+			code, _, errs := run(t, "", args...)
+			if code != tc.code || !strings.Contains(errs, tc.want) || strings.Count(errs, "\n") != 1 {
+				t.Errorf("exit code %d: %s", code, errs)
+			}
+		})
+	}
+	t.Setenv("DRAINWATCH_INGEST_REKEY", "true")
+	if code, _, errs := run(t, "", "run"); code != exitUsage || !strings.Contains(errs, "ingest.rekey: repartitioning is not part of this version") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+// While brokers are away the service waits, says so, and can be stopped.
+func TestRunWithoutBrokers(t *testing.T) {
+	nobody, probes := freeAddress(t), freeAddress(t)
+	d := startDaemon(t, probes, "run", "-b", nobody, "--probes", probes)
+	d.await(t, "/healthz")
+	if status, body := d.get("/readyz"); status != http.StatusServiceUnavailable || body != "connecting to Kafka\n" {
+		t.Errorf("readyz: %d %q", status, body)
+	}
+	if code := d.stop(t); code != exitDone {
+		t.Errorf("exit code %d: %s", code, d.errs.String())
+	}
+}
+
+// A pair of incident and revision that a former run wrote is not written again; what comes after it is.
+func TestTopicSinkSaysThingsOnce(t *testing.T) {
+	b := startBroker(t)
+	b.topic(t, "alerts", 1)
+	b.topic(t, "dlq", 1)
+	say := func(revisions ...int) (told int) {
+		s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.onAlert = func(incident.Record) { told++ }
+		for _, n := range revisions {
+			r := priceAlert()
+			r.Revision = n
+			if err := s.Alert(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return told
+	}
+	if told := say(1, 2) + say(1, 2, 3) + say(3, 3, 4); told != 8 {
+		t.Errorf("told of %d alerts; views need those of former runs, too", told)
+	}
+	var written []int
+	for _, m := range b.read(t, "alerts") {
+		var r incident.Record
+		if err := json.Unmarshal(m.Value, &r); err != nil || string(m.Key) != r.Incident {
+			t.Fatalf("%s: %v", m.Value, err)
+		}
+		written = append(written, r.Revision)
+	}
+	if fmt.Sprint(written) != "[1 2 3 4]" {
+		t.Errorf("wrote revisions %v", written)
+	}
+	b.produce(t, "alerts", `{"not":"an alert"}`)
+	if _, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop); err == nil || !strings.Contains(err.Error(), "offset 4: no alert record") {
+		t.Errorf("foreign record: %v", err)
+	}
+}
+
+// A flood of rubbish is written in batches, whole, also what comes last before the end.
+func TestTopicSinkDeadLetterFlood(t *testing.T) {
+	b := startBroker(t)
+	b.topic(t, "alerts", 1)
+	b.topic(t, "dlq", 1)
+	s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go s.write(ctx, t.Context())
+	const n = 7_777
+	for i := range n {
+		if err := s.refuse(ctx, deadKey{1, int64(i)}, "k", "v", "json", "d"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.refuse(ctx, deadKey{1, int64(i)}, "k", "v", "json", "again"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	<-s.stopped
+	if s.failed != nil {
+		t.Fatal(s.failed)
+	}
+	if got := len(b.read(t, "dlq")); got != n {
+		t.Errorf("%d dead letters, want %d", got, n)
+	}
+	if err := s.refuse(t.Context(), deadKey{2, 1}, "", "", "", ""); err != nil && !errors.Is(err, s.failed) {
+		t.Errorf("after the end: %v", err)
+	}
+}

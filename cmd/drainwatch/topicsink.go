@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/stream"
+)
+
+// Headers of a dead letter.
+const (
+	headerReason    = "reason"
+	headerDetail    = "detail"
+	headerTopic     = "source_topic"
+	headerPartition = "source_partition"
+	headerOffset    = "source_offset"
+)
+
+const (
+	deadLetterBatch = 500                    // written at once while a producer sends rubbish
+	deadLetterPause = 100 * time.Millisecond // and at the latest after this
+)
+
+// topicSink writes what the engine says to Kafka, each thing once: what a former run has written is read first
+// and not said again. It is safe for concurrent use.
+type topicSink struct {
+	client              *stream.Client
+	source, alerts, dlq string
+	log                 zerolog.Logger
+	onAlert             func(incident.Record) // told of every alert, written now or before; may be nil
+
+	queue   chan stream.Message // dead letters that wait: bounded, so that rubbish is slowed down rather than kept
+	stopped chan struct{}       // the background writer has ended
+	failed  error               // why; set before stopped is closed
+
+	mu       sync.Mutex
+	revision map[string]int   // greatest written, by incident
+	dead     map[deadKey]bool // written or waiting
+}
+
+type deadKey struct {
+	partition int32
+	offset    int64
+}
+
+// newTopicSink reads both topics to their ends.
+func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dlq string, log zerolog.Logger) (*topicSink, error) {
+	s := &topicSink{
+		client: client, source: source, alerts: alerts, dlq: dlq, log: log,
+		queue: make(chan stream.Message, 4*deadLetterBatch), stopped: make(chan struct{}),
+		revision: map[string]int{}, dead: map[deadKey]bool{},
+	}
+	err := client.ReadAll(ctx, alerts, func(m stream.Message) error {
+		var r struct {
+			Incident string `json:"incident"`
+			Revision int    `json:"revision"`
+		}
+		if err := json.Unmarshal(m.Value, &r); err != nil || r.Incident == "" {
+			return fmt.Errorf("read %s/%d offset %d: no alert record; only this program may write there, so give it a topics.prefix of its own", alerts, m.Partition, m.Offset)
+		}
+		s.revision[r.Incident] = max(s.revision[r.Incident], r.Revision)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = client.ReadAll(ctx, dlq, func(m stream.Message) error {
+		if at, ok := sourceOf(m, source); ok {
+			s.dead[at] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	log.Info().Int("incidents", len(s.revision)).Int("dead_letters", len(s.dead)).Msg("run: read what former runs have written")
+	return s, nil
+}
+
+// sourceOf returns which record of the source a dead letter was.
+func sourceOf(m stream.Message, source string) (at deadKey, ok bool) {
+	var partition, offset int64
+	var perr, oerr error = strconv.ErrSyntax, strconv.ErrSyntax
+	for _, h := range m.Headers {
+		switch h.Key {
+		case headerTopic:
+			if h.Value != source {
+				return at, false
+			}
+		case headerPartition:
+			partition, perr = strconv.ParseInt(h.Value, 10, 32)
+		case headerOffset:
+			offset, oerr = strconv.ParseInt(h.Value, 10, 64)
+		}
+	}
+	return deadKey{int32(partition), offset}, perr == nil && oerr == nil
+}
+
+// Alert implements detector.Output.
+func (s *topicSink) Alert(ctx context.Context, r incident.Record) error {
+	if s.onAlert != nil {
+		s.onAlert(r)
+	}
+	s.mu.Lock()
+	written := s.revision[r.Incident]
+	s.mu.Unlock()
+	if r.Revision <= written {
+		return nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write alert %s revision %d: %w", r.Incident, r.Revision, err)
+	}
+	if err := s.client.Write(ctx, s.alerts, []stream.Message{{Key: []byte(r.Incident), Value: text}}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.revision[r.Incident] = r.Revision
+	s.mu.Unlock()
+	s.log.Info().Str("incident", r.Incident).Int("revision", r.Revision).Str("severity", string(r.Severity)).
+		Str("status", string(r.Status)).Str("class", r.Class).Str("cause", r.Cause).Msg(headline(r))
+	return nil
+}
+
+// DeadLetter implements detector.Output. It is written in the background, so that a producer of rubbish does
+// not slow good rows down to one write each. The error is that of an earlier write.
+func (s *topicSink) DeadLetter(ctx context.Context, d detector.DeadLetter) error {
+	return s.refuse(ctx, deadKey{d.Partition, d.Offset}, d.Key, d.Value, d.Reason, d.Detail)
+}
+
+func (s *topicSink) refuse(ctx context.Context, at deadKey, key, value, reason, detail string) error {
+	s.mu.Lock()
+	known := s.dead[at]
+	s.dead[at] = true
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	m := stream.Message{Key: []byte(key), Value: []byte(value), Headers: []stream.Header{
+		{Key: headerReason, Value: reason}, {Key: headerDetail, Value: detail}, {Key: headerTopic, Value: s.source},
+		{Key: headerPartition, Value: strconv.Itoa(int(at.partition))}, {Key: headerOffset, Value: strconv.FormatInt(at.offset, 10)},
+	}}
+	select {
+	case s.queue <- m:
+		return nil
+	case <-s.stopped:
+		return s.failed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write writes dead letters until ctx is done, then what is left before grace is done.
+func (s *topicSink) write(ctx, grace context.Context) {
+	defer close(s.stopped)
+	for ended := false; !ended; {
+		var batch []stream.Message
+		select {
+		case m := <-s.queue:
+			batch = append(batch, m)
+		case <-ctx.Done():
+			ended = true
+		}
+		pause := time.NewTimer(deadLetterPause)
+	gather:
+		for len(batch) < cap(s.queue) {
+			select {
+			case m := <-s.queue:
+				batch = append(batch, m)
+				if !ended && len(batch) >= deadLetterBatch {
+					break gather
+				}
+			case <-pause.C:
+				break gather
+			}
+		}
+		pause.Stop()
+		// Not bound to ctx: what was taken from the queue is written even if the program is told to stop meanwhile.
+		if err := s.client.Write(grace, s.dlq, batch); err != nil {
+			s.failed = err
+			return
+		}
+	}
+}
