@@ -42,7 +42,7 @@ func (f *fleet) followFlag(l *live) {
 	if t.hits > 0 {
 		l.hit = period(&l.inside)
 	}
-	if l.user == "" && l.recovered(f.now) {
+	if l.user == "" && (l.recovered(f.now) || f.vanished(l, t)) {
 		l.lastHit = l.cleanHit
 		f.judge(l, l.Cause)
 		l.finding.Over = true
@@ -65,6 +65,17 @@ func (f *fleet) followFlag(l *live) {
 	}
 	f.judge(l, l.Cause)
 	f.update(l)
+}
+
+// vanished says whether the scope's rows have ended while the others' go on, as when a meter is rolled back: fifty that used
+// to come have not, for two hours.
+func (f *fleet) vanished(l *live, t tickHits) bool {
+	if t.opportunities > 0 || l.outsideAt == 0 {
+		l.outsideAt, l.outsideRows = f.now, l.outside.Rows
+		return false
+	}
+	used := float64(l.inside.Rows) / float64(max(l.outsideRows, 1))
+	return f.now-l.outsideAt >= 2*cohort.Hour && float64(l.outside.Rows-l.outsideRows)*used >= 50
 }
 
 // due says whether the incident is to be looked at again.
@@ -221,34 +232,71 @@ func period(c *cohort.Cell) verdict.Period {
 	return p
 }
 
-// absorb merges the younger of two incidents of one cause where one scope covers the other, and takes in what was said of
-// single users of the scope.
-func (f *fleet) absorb(l *live) {
+// host returns the oldest incident of a single user that a cohort's scope explains.
+func (f *fleet) host(l *live) *live {
 	for _, m := range f.lives {
-		if m == l || !m.open() || m.silentTo != 0 || m.by != l.by || m.by == byMeasure && (m.measure == cohort.Turns) != (l.measure == cohort.Turns) || m.by == byFlag && m.flag != l.flag {
-			continue
-		}
-		if m.user == "" && !l.where.Covers(m.where) && !m.where.Covers(l.where) || m.user != "" && !l.where.Covers(m.where) {
-			continue
-		}
-		old, young := m, l
-		if m.openedAt > l.openedAt || m.openedAt == l.openedAt && m.user != "" {
-			old, young = l, m
-		}
-		if old == m && old.user == "" && l.where.Covers(m.where) || old.user != "" {
-			// The wider truth was found later: the older keeps its id and widens.
-			f.explain(old, -1)
-			old.where, old.user, old.loser, old.gain = young.where, "", young.loser, young.gain
-			f.date(old)
-			f.explain(old, 1)
-			f.judge(old, young.finding.Cause)
-			f.update(old)
-		}
-		f.merge(young, old)
-		if young == l {
-			return
+		if m.open() && m.by == byFlag && m.user != "" && m.flag == l.flag && l.where.Covers(m.where) {
+			return m
 		}
 	}
+	return nil
+}
+
+// widen turns what was said of one user into the cohort's incident, under the same id.
+func (f *fleet) widen(host, l *live, cause verdict.Cause) {
+	was := *host
+	*host = *l
+	host.Incident, host.openedAt = was.Incident, was.openedAt
+	f.judge(host, cause)
+	f.explain(host, 1)
+	f.update(host)
+	f.absorb(host)
+}
+
+// absorb merges what turns out to be one incident: single users of the scope, and cohorts of which one covers the other. The
+// older keeps its id, and the wider scope.
+func (f *fleet) absorb(l *live) {
+	for _, m := range f.lives {
+		if m == l || !m.open() || m.silentTo != 0 || m.by != l.by || !m.sameKind(l) {
+			continue
+		}
+		switch {
+		case m.user != "":
+			if l.where.Covers(m.where) {
+				f.merge(m, l)
+			}
+		case !l.where.Covers(m.where) && !m.where.Covers(l.where):
+		case m.openedAt < l.openedAt:
+			if l.where.Covers(m.where) && !l.where.Equal(m.where) {
+				f.explain(m, -1)
+				m.where, m.loser, m.gain = l.where, l.loser, l.gain
+				f.redate(m)
+				f.explain(m, 1)
+				f.judge(m, m.Cause)
+				f.update(m)
+			}
+			f.merge(l, m)
+			return
+		default:
+			f.merge(m, l)
+		}
+	}
+}
+
+// sameKind says whether two incidents seen alike could be one.
+func (l *live) sameKind(m *live) bool {
+	if l.by == byMeasure {
+		return (l.measure == cohort.Turns) == (m.measure == cohort.Turns)
+	}
+	return l.flag == m.flag
+}
+
+func (f *fleet) redate(l *live) {
+	if l.by == byMeasure {
+		f.dateMeasure(l, l.onset)
+		return
+	}
+	f.date(l)
 }
 
 func (f *fleet) merge(young, old *live) {

@@ -13,8 +13,15 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	if l.by == byFlag && l.flag == cohort.Over {
 		cause = verdict.OfOver(&l.inside)
 	}
+	now, base := l.hit, verdict.Period{}
+	if l.drawn != nil {
+		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
+	} else {
+		base = f.baseline(l)
+		now = l.hit
+	}
 	fig := verdict.Figures{
-		Cause: cause, Where: l.where, User: l.user, Now: l.hit, Base: f.baseline(l), Inside: l.inside, Outside: l.outside,
+		Cause: cause, Where: l.where, User: l.user, Now: now, Base: base, Inside: l.inside, Outside: l.outside,
 		Flag: l.flag, Measure: l.measure, ByMeasure: l.by == byMeasure, Shift: l.shift, Elsewhere: l.elsewhere,
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
@@ -33,6 +40,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	}
 	if l.by == byFlag && l.user == "" {
 		x.Users = max(x.Users, int(off.DayUsers))
+		x.Charged = l.inside.Credits.Float64()
 		x.Overcharge = off.Charged
 		x.Overcharge.SubSum(off.Expected)
 	}
@@ -74,12 +82,7 @@ func whereOf(m map[event.Dim]string) cohort.Where {
 // before, or of all hours before where there is no day of history, scaled to the incident's length so far. A value that did
 // not exist before is held against the rest of its cohort, user for user.
 func (f *fleet) baseline(l *live) verdict.Period {
-	where, fresh := l.where, false
-	for _, c := range l.where {
-		if v := f.store.Value(c.Dim, c.Value); v != nil && v.First >= l.onset-2*cohort.Hour && v.First >= f.first+cohort.Hour {
-			where, fresh = where.Without(c.Dim), true
-		}
-	}
+	where, fresh := f.before(l)
 	end := max(l.lastHit+1, l.onset+cohort.Tick)
 	history := max(f.first, l.onset-7*24*cohort.Hour)
 	hours := map[int64]*verdict.Period{}
@@ -105,6 +108,42 @@ func (f *fleet) baseline(l *live) verdict.Period {
 		base = base.Scale(l.hit.Users / base.Users)
 	}
 	return base
+}
+
+// before returns the scope as it was before the incident: a value that did not exist then gives way to whatever else all of
+// the scope's rows share, such as the model that a price list is for.
+func (f *fleet) before(l *live) (where cohort.Where, fresh bool) {
+	where = l.where
+	for _, c := range l.where {
+		if v := f.store.Value(c.Dim, c.Value); v != nil && v.First >= l.onset-2*cohort.Hour && v.First >= f.first+cohort.Hour {
+			where, fresh = where.Without(c.Dim), true
+		}
+	}
+	if !fresh {
+		return where, false
+	}
+	var shared [event.NumDims]string
+	first := true
+	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, _ *cohort.Cell) {
+		if !l.where.Matches(&leaf.Values) {
+			return
+		}
+		for d, v := range leaf.Values {
+			if first {
+				shared[d] = v
+			} else if shared[d] != v {
+				shared[d] = ""
+			}
+		}
+		first = false
+	})
+	for d, v := range shared {
+		x := f.store.Value(event.Dim(d), v)
+		if _, named := l.where.Value(event.Dim(d)); !named && x != nil && !f.isNew(x, l.onset) {
+			where = append(where, cohort.Cond{Dim: event.Dim(d), Value: v})
+		}
+	}
+	return cohort.NewWhere(where...), true
 }
 
 // now returns how long the incident has lasted.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -19,6 +20,7 @@ type live struct {
 	measure cohort.Measure
 	where   cohort.Where
 	user    string
+	drawn   *profile.Finding // what the one user draws
 
 	openedAt  int64 // tick
 	onset     int64 // start of the tick of the first affected row
@@ -32,16 +34,18 @@ type live struct {
 	loser     string
 	quiet     bool // lay in the past when the program first started
 
-	inside   cohort.Cell    // sums of the scope since the onset
-	outside  cohort.Cell    // sums of everything else since the onset
-	hit      verdict.Period // of inside, as of the last affected row
-	tick     tickHits
-	lastHit  int64   // event time of the last affected row
-	clean    float64 // nats for recovery
-	cleanHit int64   // last affected row before the recovery began
-	silentTo int64   // explained by the calendar until then, and never said
-	endedAt  int64   // tick at which it resolved
-	lastSaid int64   // tick of the last evaluation
+	inside      cohort.Cell    // sums of the scope since the onset
+	outside     cohort.Cell    // sums of everything else since the onset
+	hit         verdict.Period // of inside, as of the last affected row
+	tick        tickHits
+	lastHit     int64   // event time of the last affected row
+	outsideAt   int64   // when the scope last had rows
+	outsideRows int64   // rows outside since the onset, as of then
+	clean       float64 // nats for recovery
+	cleanHit    int64   // last affected row before the recovery began
+	silentTo    int64   // explained by the calendar until then, and never said
+	endedAt     int64   // tick at which it resolved
+	lastSaid    int64   // tick of the last evaluation
 }
 
 // tickHits counts what one tick did to a flag in a scope.
@@ -74,6 +78,8 @@ func (l *live) open() bool {
 // hides returns what the incident explains of its scope's leaves.
 func (l *live) hides() cohort.Hidden {
 	switch {
+	case l.user != "":
+		// One user's fault explains nothing of the others on the same leaf.
 	case l.by == byFlag:
 		f := cohort.Flags(0).With(l.flag)
 		if l.flag == cohort.Over {
@@ -108,7 +114,7 @@ func (l *live) odds(k, n float64) float64 {
 	if p1 <= p0 {
 		p1 = min(2*p0, 1-1e-6)
 	}
-	return ((n-k)*math.Log((1-p1)/(1-p0)) + k*math.Log(p1/p0)) / max(l.cluster, 1)
+	return ((n-k)*math.Log((1-p1)/(1-p0)) + k*math.Log(p1/p0)) / min(max(l.cluster, 1), 3)
 }
 
 // observe folds one tick of the scope: how many rows bore the flag, of how many that could.

@@ -98,7 +98,7 @@ func (f *fleet) settleSuspects() {
 	waiting := f.suspects[:0]
 	for _, s := range f.suspects {
 		switch {
-		case !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag) || s.Flag == cohort.CacheLost:
+		case !alone(s.Flag) || !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag):
 		case f.now-s.At < suspectWait:
 			waiting = append(waiting, s)
 		case len(users[s.Flag]) < f.rules.MinUsers:
@@ -108,11 +108,20 @@ func (f *fleet) settleSuspects() {
 	f.suspects = waiting
 }
 
+// alone says whether a flag means something on one user. A script repeats itself, and one penalty may be deserved.
+func alone(flag cohort.Flag) bool {
+	switch flag {
+	case cohort.Over, cohort.Under, cohort.Duplicate, cohort.FailureCharged, cohort.NoTokens:
+		return true
+	}
+	return false
+}
+
 // single opens or updates the incident of one user whose rows are off.
 func (f *fleet) single(s *profile.Finding) {
 	for _, l := range f.lives {
 		if l.by == byFlag && l.user == s.User && l.flag == s.Flag && l.open() {
-			l.lastHit = max(l.lastHit, s.At)
+			l.lastHit, l.drawn = max(l.lastHit, s.At), s
 			return
 		}
 	}
@@ -124,6 +133,7 @@ func (f *fleet) single(s *profile.Finding) {
 	}
 	l := &live{by: byFlag, flag: s.Flag, user: s.User, where: where, onset: s.Since - s.Since%cohort.Tick, lastHit: s.At, cleanHit: s.At, gain: float64(s.Rows), base: cohort.PriorRate, rate: 1}
 	f.resum(l)
+	l.drawn = s
 	l.finding.StartedAt = s.Since
 	cause := verdict.Price
 	for _, fam := range verdict.Families {

@@ -224,7 +224,7 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 	if e.Kind == event.Usage {
 		c.Rows++
 		c.Usage.Add(e.Credits)
-		if !r.flags.Has(cohort.Duplicate) {
+		if !r.flags.Has(cohort.Duplicate) && !r.flags.Has(cohort.Copy) {
 			c.Requests++
 		}
 		if e.Status != event.OK {

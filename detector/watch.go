@@ -96,6 +96,10 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 		f.reopen(old, l)
 		return true
 	}
+	if host := f.host(l); host != nil {
+		f.widen(host, l, fam.Cause)
+		return true
+	}
 	f.judge(l, fam.Cause)
 	l.Incident = incident.Open(l.finding, f.head)
 	f.adopt(l)
@@ -126,7 +130,7 @@ func (f *fleet) table(flag cohort.Flag, from int64, own *live) *coded {
 
 func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
 	for _, l := range f.lives {
-		if l != own && l.by == byFlag && l.flag == flag && l.open() && l.where.Matches(&leaf.Values) {
+		if l != own && l.by == byFlag && l.user == "" && l.flag == flag && l.open() && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}

@@ -23,9 +23,10 @@ type Finding struct {
 	LastAt     int64 // last affected row
 	Users      int
 	Overcharge event.Sum
-	Over       bool   // nothing affected is coming any more
-	MergedInto string // the older incident that this one turned out to be
-	Final      bool   // the input has ended
+	Charged    float64 // credits that the whole scope was charged
+	Over       bool    // nothing affected is coming any more
+	MergedInto string  // the older incident that this one turned out to be
+	Final      bool    // the input has ended
 }
 
 // Incident is one cause, from the first finding on. It is a value: Step returns a new one.

@@ -25,7 +25,7 @@ func (r Rules) Severity(f *Finding, quiet bool) Severity {
 	case quiet || f.Cause.Class == verdict.Organic:
 		return Info
 	case f.Cause.Class == verdict.MeteringBug || f.Cause.Class == verdict.ClientBug:
-		if cohortWide && (f.Verdict.HasRatio && f.multiplied() >= r.PageFactor || f.Overcharge.Cmp(material) > 0) {
+		if cohortWide && (f.multiplied() >= r.PageFactor || f.Overcharge.Cmp(material) > 0) {
 			return Page
 		}
 		return Ticket
@@ -35,19 +35,16 @@ func (r Rules) Severity(f *Finding, quiet bool) Severity {
 	return Ticket
 }
 
-// multiplied is by how much the cause multiplies what its users pay: the product of the factors that are the system's or the
-// client's own, so that a busy hour does not page and a quiet one does not hide it.
+// multiplied is by how much the cause multiplies what its users pay, so that a busy hour does not page and a quiet one does
+// not hide it: for a meter what was charged over what should have been, for a client the product of the factors that are its own.
 func (f *Finding) multiplied() float64 {
-	names := map[string]bool{"rows": true, "price": true, "surcharge": true, "tokens": true, "requests": true, "cache": true}
-	m := 1.0
-	if f.Cause.Class == verdict.MeteringBug {
-		names = map[string]bool{"rows": true, "price": true, "surcharge": true}
-		if f.Cause.Name == verdict.TokenCount.Name {
-			names["tokens"] = true
-		}
+	if f.Cause.Class == verdict.MeteringBug && f.Charged > 0 {
+		return f.Charged / max(f.Charged-f.Overcharge.Float64(), f.Charged/1e6)
 	}
+	m := 1.0
 	for _, x := range f.Verdict.Factors {
-		if names[x.Name] {
+		switch x.Name {
+		case "rows", "price", "surcharge", "tokens", "requests", "cache":
 			m *= x.Value
 		}
 	}

@@ -82,7 +82,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	if before == 0 && u.novel <= 1 {
 		u.since = u.bucket
 	}
-	f := t.finding(u, c, b, m)
+	f := t.finding(u, c, m)
 	switch strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3; {
 	case strong && (!u.said || u.bucket-u.saidAt >= cohort.Hour):
 		u.said, u.saidAt = true, u.bucket
@@ -94,7 +94,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	}
 }
 
-func (t *Table) finding(u *User, c, b *Counts, m float32) Finding {
+func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
 		Kind: Drain, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
 		Evidence: float64(u.volume), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
@@ -103,14 +103,10 @@ func (t *Table) finding(u *User, c, b *Counts, m float32) Finding {
 	if u.evenness.n > 0 {
 		f.PastEvenness = float64(u.evenness.sum / u.evenness.n)
 	}
-	recent := u.today
-	recent.add(c, 1)
+	recent, usual := u.drawn()
 	f.Observed = float64(recent.volume() / max(recent.Buckets, 1))
 	f.Ratio = f.Observed / float64(m)
-	f.Now, f.Base = recent, *b
-	if b.Buckets > 0 {
-		f.Base.scale(recent.Buckets / b.Buckets)
-	}
+	f.Now, f.Base = recent, usual
 	minute := int32(u.bucket / 60e9)
 	f.NewDevices, f.Devices = u.ids[device].fresh(minute, 24*60)
 	f.NewNetworks, f.Networks = u.ids[network].fresh(minute, 24*60)
@@ -134,6 +130,20 @@ func (t *Table) finding(u *User, c, b *Counts, m float32) Finding {
 		f.Score = 1.1*math.Log1p(2*n) + n/16 + 0.85*min(nats, 11) + 0.4*f.Automation()
 	}
 	return f
+}
+
+// drawn returns what the user drew since the day began, and the past scaled to as many active buckets.
+func (u *User) drawn() (now, past Counts) {
+	now = u.today
+	now.add(&u.now, 1)
+	if now.Buckets == 0 {
+		now.Buckets = 1
+	}
+	past = u.base()
+	if past.Buckets > 0 {
+		past.scale(now.Buckets / past.Buckets)
+	}
+	return now, past
 }
 
 // Automation returns how much more even and sleepless than before the user's rows are, in nats, 0 to 6.

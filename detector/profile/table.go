@@ -159,7 +159,9 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, r *Row) {
 		// Said at ten rows and at every doubling, and only of a user whose past is clean.
 		if n := u.flagRows[f]; n >= suspectRows && n >= 2*u.flagSaid[f] && u.flagPast[f] < 0.1 {
 			u.flagSaid[f] = n
-			t.Say(Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf})
+			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf}
+			s.Now, s.Base = u.drawn()
+			t.Say(s)
 		}
 	}
 }

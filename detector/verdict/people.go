@@ -40,7 +40,7 @@ func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
 	case ScriptedDrain.Name:
 		v.Confidence = min(0.9, 0.6+f.Automation()/20)
 	}
-	now, base := ofCounts(&f.Now), ofCounts(&f.Base)
+	now, base := OfCounts(&f.Now), OfCounts(&f.Base)
 	v.Ratio, v.Factors, _, v.HasRatio = Split(now, base)
 	v.Evidence = append(v.Evidence, figure("against_own_past", fmt.Sprintf("%.3g credits at list price an active ten minutes, against %.3g in the %.0f before: x%.2g", f.Observed, f.Expected, f.Past, f.Ratio), f.Observed, f.Expected))
 	if f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0 {
@@ -60,7 +60,8 @@ func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
 	return v
 }
 
-func ofCounts(c *profile.Counts) Period {
+// OfCounts returns what one user drew; users stand for active stretches of time.
+func OfCounts(c *profile.Counts) Period {
 	return Period{
 		Users: float64(c.Buckets), Turns: float64(c.Turns), Requests: float64(c.Requests), Rows: float64(c.Rows),
 		Input: float64(c.Input), Cached: float64(c.Cached), Output: float64(c.Output), Credits: float64(c.Credits),
