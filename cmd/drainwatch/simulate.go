@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -105,8 +106,11 @@ func (o *simulation) run(cmd *cobra.Command) (err error) {
 
 	bar := newSimulationBar(cmd.ErrOrStderr(), s)
 	truth, err := o.generate(s, o.emit(cmd.Context(), sink, bar))
-	if err != nil {
-		return fmt.Errorf("simulate %s: %w", o.scenario, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // the folder of traces holds none
+		return usageError{err}
+	case err != nil:
+		return fmt.Errorf("simulate: %w", err)
 	}
 	_ = bar.Finish()
 	if o.config != "" {
@@ -181,7 +185,7 @@ func (o *simulation) writeTruth(truth *fixtures.Truth, stdout io.Writer) error {
 // newSimulationBar shows how far the simulated clock has come, on a terminal only.
 func newSimulationBar(w io.Writer, s *fixtures.Scenario) *progressbar.ProgressBar {
 	if s == nil || !isTerminal(w) {
-		return progressbar.DefaultSilent(-1)
+		return progressbar.DefaultSilent(1) // of unknown length it would start a goroutine
 	}
 	first, last := s.Start.Time().Unix()/60, s.Until.Time().Unix()/60
 	return progressbar.NewOptions64(last-first, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("simulate "+s.Name),
