@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/stream"
 	"github.com/drainwatch/drainwatch/detector/stream/kafkatest"
 )
@@ -192,6 +194,53 @@ func testTLS(t *testing.T, c *cluster) {
 	plain := at.client(t)
 	if _, err := plain.Cluster(testContext(t)); err == nil {
 		t.Error("a TLS port answered in plain")
+	}
+}
+
+// failing is a handler that fails in one method. The error looks like one that is worth trying again.
+type failing struct {
+	*collector
+	in string
+}
+
+func (f failing) fail(in string) error {
+	if f.in == in {
+		return fmt.Errorf("in %s: %w", in, kafka.LeaderNotAvailable)
+	}
+	return nil
+}
+
+func (f failing) Assigned(ctx context.Context, a stream.Assignment) (int64, error) {
+	from, _ := f.collector.Assigned(ctx, a)
+	return from, f.fail("Assigned")
+}
+
+func (f failing) Records(_ context.Context, _ int32, rs []detector.Record) error {
+	if len(rs) < 4096 {
+		return f.fail("Records")
+	}
+	return f.fail("Records of a full slice")
+}
+
+func (f failing) Idle(context.Context, int32, int64) error { return f.fail("Idle") }
+
+func testHandlerErrors(t *testing.T, c *cluster) {
+	topic := c.topic(t, 1)
+	client := c.client(t)
+	write(t, client, topic, numbered(5000, func(int) string { return "" }))
+	for _, in := range []string{"Assigned", "Records", "Records of a full slice", "Idle"} {
+		h := failing{newCollector(), in}
+		consumer, err := client.Consumer(topic, "g-"+topic, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.consumer = consumer
+		if err := consumer.Run(testContext(t)); !errors.Is(err, kafka.LeaderNotAvailable) || !strings.Contains(err.Error(), "in "+in) {
+			t.Errorf("%s: %v", in, err)
+		}
+		if h.revoked != 1 {
+			t.Errorf("%s: %d partitions revoked, want 1", in, h.revoked)
+		}
 	}
 }
 

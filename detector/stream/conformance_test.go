@@ -62,6 +62,7 @@ var cases = []struct {
 	{"partitions added are shared out", false, testPartitionsAdded},
 	{"passwords", false, testSASL},
 	{"certificates", false, testTLS},
+	{"an error of the handler ends reading", false, testHandlerErrors},
 	{"reading ends soon when told to", false, testCancel},
 	{"the cluster restarts under a reader and a writer", true, testRestart},
 }

@@ -94,15 +94,21 @@ func codeError(code int16) error {
 	return kafka.Error(code)
 }
 
+// callerError is an error of the caller's own code: never tried again, whatever it wraps.
+type callerError struct{ error }
+
+func (e callerError) Unwrap() error { return e.error }
+
 // retriable says whether trying again can help. Everything that is not Kafka's own verdict, a certificate that
 // does not verify or the caller's cancellation is a matter of the network.
 func retriable(err error) bool {
 	var code kafka.Error
+	var own callerError
 	var cert *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, ErrOffsetOutOfRange),
-		errors.Is(err, ErrUnreadable), errors.Is(err, ErrTopic), errors.Is(err, errTooOld), errors.As(err, &cert), errors.As(err, &authority):
+		errors.Is(err, ErrUnreadable), errors.Is(err, ErrTopic), errors.Is(err, errTooOld), errors.As(err, &own), errors.As(err, &cert), errors.As(err, &authority):
 		return false
 	case errors.As(err, &code):
 		return code.Temporary() || code == kafka.BrokerNotAvailable || code == kafka.ReplicaNotAvailable

@@ -35,17 +35,10 @@ func (h History) Read(ctx context.Context, partition int32, from, to int64, fn f
 func (c *Client) readRange(ctx context.Context, topic string, partition int32, from, to int64, fn func(*record) error) error {
 	p := c.puller(topic, partition, from, to)
 	defer p.close()
-	var failed error // of fn: never tried again
-	emit := func(r *record) error {
-		failed = fn(r)
-		return failed
-	}
 	for failures := 0; p.next < to; {
-		f, err := p.pull(ctx, emit)
+		f, err := p.pull(ctx, fn)
 		switch {
-		case failed != nil:
-			return failed
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("read %s/%d at %d: %w", topic, partition, p.next, context.Cause(ctx))
 		case err != nil && !retriable(err):
 			return err

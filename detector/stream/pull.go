@@ -142,14 +142,13 @@ func (p *puller) take(ctx context.Context, b *batch, filter *txnFilter, emit fun
 		return nil
 	}
 	err := p.records(b, filter, emit)
-	var bad *UnreadableError
-	if errors.As(err, &bad) {
+	if bad, ok := err.(*UnreadableError); ok { //nolint:errorlint // not one that the caller's code wrapped
 		p.count.refused.Inc()
 		if p.unreadable == nil {
 			return err
 		}
 		if err = p.unreadable(ctx, bad); err != nil {
-			return err
+			return callerError{err}
 		}
 	} else if err != nil {
 		return err
@@ -205,7 +204,7 @@ func (p *puller) records(b *batch, filter *txnFilter, emit func(*record) error) 
 			continue
 		}
 		if err := emit(&r); err != nil {
-			return err
+			return callerError{err}
 		}
 		n++
 		at = r.offset + 1
