@@ -18,6 +18,7 @@ const (
 	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
 	surgeShift   = 0.4  // ln 1.5 of shrunk turns
 	session      = 2.0
+	upShare      = 0.4 // of a cohort's users that must be above their past: a busy few speak for nobody else
 )
 
 // clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
@@ -53,7 +54,7 @@ func (f *fleet) normal(v *cohort.Value, m cohort.Measure) (mean, variance float6
 
 // evidence returns the nats for a shift of m upwards, over a stretch of a value.
 func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment) (nats, shift float64) {
-	if w.Users < float64(f.rules.MinUsers) {
+	if w.Up < float64(f.rules.MinUsers) || w.Up < upShare*w.Days {
 		return 0, 0
 	}
 	mean, variance := f.normal(v, m)
@@ -110,7 +111,7 @@ func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
 			}
 		}
 		x := cell.Moments[m]
-		c.add(leaf, localise.Sums{x.N, x.Sum, x.Users})
+		c.add(leaf, localise.Sums{x.N, x.Sum, x.Up})
 	})
 	return c.done(f.o.Dimensions, notClient...)
 }
@@ -148,7 +149,9 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 		return true
 	}
 	f.judge(l, cause)
-	l.finding.Users = int(best.Sums[2])
+	if l.inside.Moments != nil {
+		l.finding.Users = int(l.inside.Moments[b.Measure].Days)
+	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
 	l.Incident = incident.Open(l.finding, f.head)
 	f.adopt(l)
@@ -245,7 +248,7 @@ func (f *fleet) followMeasure(l *live) {
 	if l.inside.Moments != nil {
 		if m := l.inside.Moments[l.measure]; m.N > 0 {
 			l.shift = m.Mean() - l.base
-			l.finding.Users = max(l.finding.Users, min(int(m.Users), int(l.inside.Users)))
+			l.finding.Users = max(l.finding.Users, int(m.Days))
 		}
 		l.elsewhere = f.elsewhere(l)
 	}

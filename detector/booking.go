@@ -28,6 +28,9 @@ func (f *fleet) claims() []ledger.Claim {
 		}
 		if l.user != "" {
 			c.Where = nil
+		} else {
+			c.Before, c.Compare = f.before(l)
+			c.Compare = c.Compare || c.ByMeasure
 		}
 		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {
 			// A row off its price needs no company: rows that came late may be earlier than what was seen first.
@@ -35,6 +38,9 @@ func (f *fleet) claims() []ledger.Claim {
 		}
 		if l.Status == incident.Resolved {
 			c.To = l.LastAt
+			if !c.ByMeasure && l.base <= cleanBase {
+				c.To += recoverAfter // rows that came too late to be seen
+			}
 		}
 		out = append(out, c)
 	}
@@ -49,7 +55,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 	from := claims[0].From
 	for _, c := range claims {
 		need := int64(e.o.DedupeWindow)
-		if c.ByMeasure {
+		if c.ByMeasure || c.Compare {
 			need = max(need, past)
 		}
 		from = min(from, c.From-need)
@@ -92,6 +98,11 @@ func (f *fleet) booked(results map[string]ledger.Result, final bool) {
 			continue
 		}
 		if r, ok := results[l.ID]; ok && r.Users > 0 {
+			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
+			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
+				l.then, l.before = r.Now, r.Before
+			}
+			f.judge(l, l.Cause)
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
 			if l.by == byFlag {
 				l.finding.StartedAt, l.finding.LastAt = r.First, r.Last

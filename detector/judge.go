@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -16,6 +18,8 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	now, base := l.hit, verdict.Period{}
 	if l.drawn != nil {
 		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
+	} else if l.compared {
+		now, base = l.then, l.before
 	} else {
 		base = f.baseline(l)
 		now = l.hit
@@ -50,8 +54,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 // adoptedIn names the value of a scope that appeared with the onset.
 func (f *fleet) adoptedIn(l *live) string {
 	for _, c := range l.where {
-		switch c.Dim {
-		case event.ClientVersion, event.Meter, event.PriceID, event.Experiment:
+		if slices.Contains(adoptable, c.Dim) {
 			if v := f.store.Value(c.Dim, c.Value); v != nil && f.isNew(v, l.onset) {
 				return c.Dim.String() + " " + c.Value
 			}
@@ -98,7 +101,7 @@ func (f *fleet) baseline(l *live) verdict.Period {
 	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
 		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
 		like := f.like(hours, h, history, l.onset)
-		base = sum(base, like.Scale(part))
+		base = base.Plus(like.Scale(part))
 	}
 	if l.now() < 2*cohort.Hour && base.Users > 0 {
 		// The users of less than some hours do not scale with time: take the last full hour's.
@@ -114,9 +117,12 @@ func (f *fleet) baseline(l *live) verdict.Period {
 // the scope's rows share, such as the model that a price list is for.
 func (f *fleet) before(l *live) (where cohort.Where, fresh bool) {
 	where = l.where
-	for _, c := range l.where {
-		if v := f.store.Value(c.Dim, c.Value); v != nil && v.First >= l.onset-2*cohort.Hour && v.First >= f.first+cohort.Hour {
-			where, fresh = where.Without(c.Dim), true
+	if first := f.store.First(l.where); first < l.onset-4*cohort.Hour || first < f.first+cohort.Hour {
+		return where, false
+	}
+	for _, d := range adoptable {
+		if _, ok := where.Value(d); ok {
+			where, fresh = where.Without(d), true
 		}
 	}
 	if !fresh {
@@ -160,7 +166,7 @@ func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) v
 		}
 		n++
 		if p := hours[at]; p != nil {
-			s = sum(s, *p)
+			s = s.Plus(*p)
 		}
 	}
 	if n > 0 {
@@ -170,7 +176,7 @@ func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) v
 	for _, at := range sortedKeys(hours) {
 		if at >= history || len(hours) == 1 {
 			n++
-			s = sum(s, *hours[at])
+			s = s.Plus(*hours[at])
 		}
 	}
 	if n == 0 {
@@ -187,12 +193,4 @@ func (f *fleet) usersRatio(l *live, where cohort.Where) float64 {
 		return 1
 	}
 	return float64(now.Users) / float64(before.Users)
-}
-
-func sum(a, b verdict.Period) verdict.Period {
-	return verdict.Period{
-		Users: a.Users + b.Users, Turns: a.Turns + b.Turns, Requests: a.Requests + b.Requests, Rows: a.Rows + b.Rows,
-		Input: a.Input + b.Input, Cached: a.Cached + b.Cached, Output: a.Output + b.Output, Credits: a.Credits + b.Credits,
-		Usage: a.Usage + b.Usage, Priced: a.Priced + b.Priced, List: a.List + b.List, Full: a.Full + b.Full,
-	}
 }

@@ -38,14 +38,17 @@ type live struct {
 	outside     cohort.Cell    // sums of everything else since the onset
 	hit         verdict.Period // of inside, as of the last affected row
 	tick        tickHits
-	lastHit     int64   // event time of the last affected row
-	outsideAt   int64   // when the scope last had rows
-	outsideRows int64   // rows outside since the onset, as of then
-	clean       float64 // nats for recovery
-	cleanHit    int64   // last affected row before the recovery began
-	silentTo    int64   // explained by the calendar until then, and never said
-	endedAt     int64   // tick at which it resolved
-	lastSaid    int64   // tick of the last evaluation
+	compared    bool           // booking has held the users against themselves:
+	then        verdict.Period // in the incident
+	before      verdict.Period // and before it came to them, scaled to the same time
+	lastHit     int64          // event time of the last affected row
+	outsideAt   int64          // when the scope last had rows
+	outsideRows int64          // rows outside since the onset, as of then
+	clean       float64        // nats for recovery
+	cleanHit    int64          // last affected row before the recovery began
+	silentTo    int64          // explained by the calendar until then, and never said
+	endedAt     int64          // tick at which it resolved
+	lastSaid    int64          // tick of the last evaluation
 }
 
 // tickHits counts what one tick did to a flag in a scope.
@@ -103,6 +106,7 @@ func (l *live) hides() cohort.Hidden {
 // affected row. Silence is not recovery: only rows that could have been hit and were not count.
 const (
 	recoverNats  = 14
+	cleanBase    = 1e-3 // below this quiet rate every row that bears the flag is the incident's
 	recoverAfter = 10 * 60 * int64(1e9)
 )
 
@@ -122,7 +126,7 @@ func (l *live) observe(t tickHits) {
 	l.clean = max(0, l.clean-l.odds(float64(t.hits), float64(t.opportunities)))
 	if t.hits > 0 {
 		l.lastHit = max(l.lastHit, t.last)
-		if l.clean == 0 {
+		if l.clean == 0 || l.base <= cleanBase {
 			l.cleanHit = l.lastHit
 		}
 	}

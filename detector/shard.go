@@ -284,7 +284,7 @@ func (s *shard) moments(m profile.Moments) {
 	}
 	for k := range c.Moments {
 		if m.Valid[k] {
-			c.Moments[k].Observe(m.X[k], m.Fresh)
+			c.Moments[k].Observe(m.X[k], m.Fresh, m.FreshDay)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -15,6 +16,7 @@ const (
 	flagNats    = 12
 	maxScope    = 3   // dimensions of a scope
 	usualRate   = 0.2 // from here on a flag is how a value always was, and no news
+	leastCopies = 0.1 // a meter that charges twice makes every second row a copy; a client that repeats itself few
 	sameFit     = 0.5 // nats within which two descriptions fit equally well
 	refineNats  = 3   // by which another scope has to fit better before an incident moves to it
 	reopenAfter = 24 * cohort.Hour
@@ -83,6 +85,9 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	base := f.usual(f.store.All, fam.Flag)
 	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
 	cuts = f.worthy(cuts)
+	for len(cuts) > 0 && fam.Flag == cohort.Copy && cuts[0].Sums[0] < leastCopies*cuts[0].Sums[1] {
+		cuts = cuts[1:]
+	}
 	if len(cuts) == 0 || cuts[0].Score < flagNats {
 		return false
 	}
@@ -225,11 +230,13 @@ func (f *fleet) choose(cuts []localise.Cut, t *coded, from int64) (best localise
 	return best, loser
 }
 
+// adoptable are the dimensions whose values come and go by rollout, and can explain an onset.
+var adoptable = []event.Dim{event.ClientVersion, event.Meter, event.PriceID, event.Experiment}
+
 // adopted names the value of a cut that appeared no earlier than an hour before from, once there was history to appear in.
 func (f *fleet) adopted(c localise.Cut, t *coded, from int64) string {
 	for k, d := range c.Dims {
-		switch event.Dim(d) {
-		case event.ClientVersion, event.Meter, event.PriceID, event.Experiment:
+		if slices.Contains(adoptable, event.Dim(d)) {
 			name := t.names[d][c.Values[k]-1]
 			if v := f.store.Value(event.Dim(d), name); v != nil && f.isNew(v, from) {
 				return event.Dim(d).String() + " " + name

@@ -178,19 +178,30 @@ func (m Measure) String() string { return measureNames[m] }
 type Moment struct {
 	N, Sum, Squares float64
 	Users           float64 // users that count here for the first time within an hour
+	Days            float64 // users that count here for the first time within a day
+	Up              float64 // of those, how many were above their past by UpBy
 }
 
 // Clip bounds a user's log-ratio, so that no user speaks for a cohort.
 const Clip = 3.0
 
-// Observe adds a value, clipped to ±Clip; fresh says that the user counts anew.
-func (m *Moment) Observe(x float64, fresh bool) {
+// UpBy is the log-ratio from which a user counts as above their past.
+const UpBy = 0.22
+
+// Observe adds a value, clipped to ±Clip; hour and day say that the user counts for the first time within one.
+func (m *Moment) Observe(x float64, hour, day bool) {
 	x = min(max(x, -Clip), Clip)
 	m.N++
 	m.Sum += x
 	m.Squares += x * x
-	if fresh {
+	if hour {
 		m.Users++
+	}
+	if day {
+		m.Days++
+		if x > UpBy {
+			m.Up++
+		}
 	}
 }
 
@@ -202,6 +213,8 @@ func (m *Moment) add(n Moment, w float64) {
 	m.Sum += w * n.Sum
 	m.Squares += w * n.Squares
 	m.Users += w * n.Users
+	m.Days += w * n.Days
+	m.Up += w * n.Up
 }
 
 // Mean returns the mean, 0 when empty.

@@ -137,6 +137,17 @@ func (s *Store) value(d event.Dim, name string, at int64) *Value {
 	return v
 }
 
+// First returns the start of the first tick in which a leaf that fulfils where had rows, 0 if none had.
+func (s *Store) First(where Where) int64 {
+	first := int64(0)
+	for _, r := range s.list {
+		if where.Matches(&r.Leaf.Values) && (first == 0 || r.First < first) {
+			first = r.First
+		}
+	}
+	return first
+}
+
 // Value returns the statistics of one value of a dimension, nil if it was never seen.
 func (s *Store) Value(d event.Dim, name string) *Value { return s.byName[d][name] }
 

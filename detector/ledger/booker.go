@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // Claim says which rows belong to an incident. Times are Unix nanoseconds.
@@ -22,6 +24,10 @@ type Claim struct {
 	Flag      cohort.Flag
 	ByMeasure bool
 	Measure   cohort.Measure
+
+	// Compare holds the users against themselves: their rows in Where against those in Before until it came to them.
+	Compare bool
+	Before  cohort.Where
 }
 
 // Item is one counted, charged row and what is known of it.
@@ -30,6 +36,7 @@ type Item struct {
 	Flags      cohort.Flags
 	Quote      price.Quote
 	Unprompted bool // no turn of the user asked for it
+	newTurn    bool
 }
 
 // Result is what an incident comes to.
@@ -40,17 +47,21 @@ type Result struct {
 	First, Last   int64 // event times of the first and last affected row; 0 without rows
 	Charged       event.Sum
 	ExpectedTotal event.Sum
+	Now, Before   verdict.Period // of a Compare claim: the users that have a past, in it and before it, over the same time
 }
 
 // Booker books rows under claims.
 type Booker struct {
 	claims []claim
+	turns  map[string]*[4]string // the latest turns of each user
+	habits bool                  // some claim asks for them
 }
 
 type claim struct {
 	Claim
 	exists bool // the flag says that the row should not exist
 	users  map[string]*account
+	clock  [24]float64 // credits of the past by hour of the day
 }
 
 type account struct {
@@ -58,6 +69,10 @@ type account struct {
 	charged, expected event.Sum
 	first, last       int64
 	past, now         habit
+	before, then      verdict.Period
+	beforeAt, thenAt  int64 // event times of the first rows of each
+	beforeEnd         int64
+	hour              int64
 }
 
 // habit is what a user's rows come to for a client's incident, before it and in it.
@@ -65,14 +80,13 @@ type habit struct {
 	requests, turns, input, cached, unprompted float64
 	credits, unpromptedCredits                 float64
 	hours                                      map[int64]struct{}
-	lastTurns                                  [4]string
-	turnAt                                     int
 }
 
 // NewBooker returns a booker for claims, the first of which takes a row that several could.
 func NewBooker(claims []Claim) *Booker {
-	b := &Booker{}
+	b := &Booker{turns: map[string]*[4]string{}}
 	for _, c := range claims {
+		b.habits = b.habits || c.Compare || c.ByMeasure
 		exists := !c.ByMeasure && (c.Flag == cohort.Duplicate || c.Flag == cohort.Copy || c.Flag == cohort.FailureCharged || c.Flag == cohort.Penalised)
 		b.claims = append(b.claims, claim{Claim: c, exists: exists, users: map[string]*account{}})
 	}
@@ -94,9 +108,13 @@ func (c *claim) order() int {
 // Add books a row, and counts it in the past of those whose incident it precedes.
 func (b *Booker) Add(it Item) {
 	e := it.Event
+	it.newTurn = b.habits && e.TurnID != "" && b.newTurn(e)
 	taken := false
 	for i := range b.claims {
 		c := &b.claims[i]
+		if c.Compare {
+			c.compare(&it)
+		}
 		if c.ByMeasure && e.Kind == event.Usage && e.Time < c.From && c.User == "" {
 			c.account(e.User).past.add(&it)
 			continue
@@ -124,6 +142,21 @@ func (b *Booker) Add(it Item) {
 		c.account(e.User).book(e, expected)
 		taken = true
 	}
+}
+
+// newTurn says whether a row is the first of its turn.
+func (b *Booker) newTurn(e *event.Event) bool {
+	t := b.turns[e.User]
+	if t == nil {
+		t = &[4]string{}
+		b.turns[strings.Clone(e.User)] = t
+	}
+	if slices.Contains(t[:], e.TurnID) {
+		return false
+	}
+	copy(t[1:], t[:3])
+	t[0] = strings.Clone(e.TurnID)
+	return true
 }
 
 func (c *claim) account(user string) *account {
@@ -159,10 +192,8 @@ func (h *habit) add(it *Item) {
 		h.hours = map[int64]struct{}{}
 	}
 	h.hours[e.Time/cohort.Hour] = struct{}{}
-	if e.TurnID != "" && !slices.Contains(h.lastTurns[:], e.TurnID) {
+	if it.newTurn {
 		h.turns++
-		h.lastTurns[h.turnAt%4] = strings.Clone(e.TurnID)
-		h.turnAt++
 	}
 }
 
@@ -188,6 +219,9 @@ func (b *Booker) Results() map[string]Result {
 			}
 			r.Last = max(r.Last, a.last)
 		}
+		if c.Compare {
+			r.Now, r.Before = c.compared()
+		}
 		r.Users = len(r.Rows)
 		r.Overcharge = r.Charged
 		r.Overcharge.SubSum(r.ExpectedTotal)
@@ -195,6 +229,10 @@ func (b *Booker) Results() map[string]Result {
 		out[c.Incident] = r
 	}
 	return out
+}
+
+func sorted(m map[string]*account) []string {
+	return slices.Sorted(maps.Keys(m))
 }
 
 // compare orders the rows of one incident: largest overcharge first, then by user.

@@ -33,6 +33,7 @@ type Finding struct {
 	Score                  float64 // of the evidence with identity
 	Ratio                  float64 // list value an active bucket over the user's past
 	Observed, Expected     float64 // credits an active bucket
+	DayRatio, Days         float64 // today's list value over the mean day's, and the days that stands on
 	Past                   float64 // active buckets that the past stands on
 	NewDevices, Devices    int     // first seen within a day, and seen within a day
 	NewNetworks, Networks  int
@@ -48,6 +49,7 @@ const (
 	VolumeThreshold   = 75
 	IdentityThreshold = 14
 	suspectRows       = 10
+	crowd             = 4
 	leakHours         = 24.0
 )
 
@@ -60,8 +62,11 @@ const (
 func (t *Table) weigh(u *User, c, b *Counts) {
 	const prior = 5 // active buckets that the mean user counts for
 	pop := float32(0)
-	if t.mean.Buckets > 0 {
-		pop = t.mean.volume() / t.mean.Buckets
+	if t.logs.n > 0 {
+		pop = float32(math.Exp(float64(t.logs.sum / t.logs.n)))
+	}
+	if v := c.volume(); v > 0 {
+		t.logs.n, t.logs.sum = t.logs.n*0.9999+1, t.logs.sum*0.9999+float32(math.Log(float64(v)))
 	}
 	m := (b.volume() + prior*pop) / (b.Buckets + prior)
 	if m <= 0 {
@@ -83,11 +88,14 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		u.since = u.bucket
 	}
 	f := t.finding(u, c, m)
-	switch strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3; {
+	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd(); strong {
+		u.strongAt = u.bucket
+	}
+	switch strong := u.strongAt == u.bucket; {
 	case strong && (!u.said || u.bucket-u.saidAt >= cohort.Hour):
 		u.said, u.saidAt = true, u.bucket
 		t.Say(f)
-	case u.said && !strong && f.Evidence < VolumeThreshold/3 && f.Score < IdentityThreshold*0.6:
+	case u.said && u.bucket-u.strongAt > 6*cohort.Hour && f.Evidence < VolumeThreshold/3 && f.Ratio < 2:
 		u.said = false
 		f.Kind = Calm
 		t.Say(f)
@@ -107,6 +115,9 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.Observed = float64(recent.volume() / max(recent.Buckets, 1))
 	f.Ratio = f.Observed / float64(m)
 	f.Now, f.Base = recent, usual
+	if f.Days = float64(u.pastDays); u.pastDays > 0 && u.past.volume() > 0 {
+		f.DayRatio = float64(recent.volume() * u.pastDays / u.past.volume())
+	}
 	minute := int32(u.bucket / 60e9)
 	f.NewDevices, f.Devices = u.ids[device].fresh(minute, 24*60)
 	f.NewNetworks, f.Networks = u.ids[network].fresh(minute, 24*60)
@@ -144,6 +155,12 @@ func (u *User) drawn() (now, past Counts) {
 		past.scale(now.Buckets / past.Buckets)
 	}
 	return now, past
+}
+
+// Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
+// day that draws several times what the user's days do.
+func (f *Finding) Crowd() bool {
+	return f.NewDevices >= crowd && f.NewNetworks >= crowd && f.DayRatio >= 2.5 && f.Days >= 1
 }
 
 // Automation returns how much more even and sleepless than before the user's rows are, in nats, 0 to 6.

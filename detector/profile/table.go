@@ -24,18 +24,18 @@ type Row struct {
 
 // Moments is a user's closed bucket, measured against the user's past.
 type Moments struct {
-	Leaf  *cohort.Leaf
-	At    int64 // start of the bucket
-	X     [cohort.NumMoments]float64
-	Valid [cohort.NumMoments]bool
-	Fresh bool // the user counts for the first time within an hour
+	Leaf            *cohort.Leaf
+	At              int64 // start of the bucket
+	X               [cohort.NumMoments]float64
+	Valid           [cohort.NumMoments]bool
+	Fresh, FreshDay bool // the user counts for the first time within an hour, a day
 }
 
 // Table holds the users of one partition.
 type Table struct {
 	users   map[string]*User
-	Evicted int64 // users given up for room
-	mean    Counts
+	Evicted int64  // users given up for room
+	logs    spread // of the logarithm of a bucket's volume
 	Moments func(Moments)
 	Say     func(Finding)
 }
@@ -191,8 +191,6 @@ func (t *Table) close(u *User) {
 	}
 	u.roll()
 	u.today.add(c, 1)
-	t.mean.scale(0.9999)
-	t.mean.add(c, 1)
 	if cv := u.gaps.cv(); u.gaps.n >= 8 && !math.IsNaN(cv) {
 		u.evenness.n *= 0.98
 		u.evenness.sum *= 0.98
@@ -235,6 +233,10 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	}
 	set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
 	if h := int32(u.bucket / cohort.Hour); h != u.freshMeasure {
+		m.FreshDay = h-u.dayMeasure >= 24
+		if m.FreshDay {
+			u.dayMeasure = h
+		}
 		u.freshMeasure, m.Fresh = h, true
 	}
 	t.Moments(m)

@@ -61,14 +61,15 @@ type User struct {
 	Created int64 // account_created_at, 0 unknown
 	leaf    *cohort.Leaf
 
-	bucket int64  // start of the current one
-	now    Counts // of it
-	gaps   spread // between its rows
-	today  Counts
-	past   Counts // up to yesterday
-	dayNo  int32
-	hourNo int32
-	awake  uint32 // one bit an hour of the last 24 in which there were rows
+	bucket   int64  // start of the current one
+	now      Counts // of it
+	gaps     spread // between its rows
+	today    Counts
+	past     Counts  // up to yesterday
+	pastDays float32 // days that past stands on, decayed alike
+	dayNo    int32
+	hourNo   int32
+	awake    uint32 // one bit an hour of the last 24 in which there were rows
 
 	// Rolling windows, decayed: half-lives of 5 hours and 7 days.
 	Short, Long Counts
@@ -84,6 +85,7 @@ type User struct {
 	flagSince    [cohort.NumFlags]int64
 	flagPast     [cohort.NumFlags]float32 // share of rows in the past
 	freshMeasure int32
+	dayMeasure   int32
 
 	volume    float32 // evidence of volume: leaky, in nats
 	novel     float32 // the same of identities first seen within a day
@@ -91,6 +93,7 @@ type User struct {
 	weighedAt int64
 	since     int64 // when the evidence that stands began
 	saidAt    int64
+	strongAt  int64 // when the evidence last was strong
 	said      bool
 	ids       [numKinds]identities
 	evenness  spread // of past buckets' gaps
@@ -131,6 +134,7 @@ func (u *User) newDay(no int32, held bool) {
 		}
 		u.past.scale(dayDecay)
 		u.past.add(&u.today, w)
+		u.pastDays = u.pastDays*dayDecay + float32(no-u.dayNo)
 	}
 	u.today = Counts{}
 	u.dayNo = no

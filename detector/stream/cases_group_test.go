@@ -29,7 +29,10 @@ func testRebalance(t *testing.T, c *cluster) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
-			write(t, writer, topic, numbered(40, func(i int) string { return fmt.Sprint("user-", i) }))
+			if err := writer.Write(testContext(t), topic, numbered(40, func(i int) string { return fmt.Sprint("user-", i) })); err != nil {
+				t.Error(err)
+				return
+			}
 			wrote += 40
 			select {
 			case <-stopWriting:

@@ -14,6 +14,18 @@
 // batches are taken apart here (fetch.go, batch.go), which also makes a record cost less: keys and values are cut
 // out of one string a batch instead of being copied one by one.
 //
+// # What was proven
+//
+// On Apache Kafka 3.9.1 and 4.1.0 (KRaft), by the suite in this package: group assignment, commit and fetch of
+// offsets, rebalances of one member to two to one, a killed broker under reader and writer, failover of three nodes,
+// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and TLS. kafka-go's OffsetCommit v2 and OffsetFetch v1 are the oldest that 4.x
+// still takes, so a 5.0 may end that. Two habits of its ConsumerGroup are worked round: its watcher of partitions joins
+// and leaves without pause while the topic is missing (the topic is awaited first, and watched here), and closing it
+// waits as long as a join does (its connections are cut, connections.go).
+//
+// The embedded broker agrees with both in every case but these: it does not compact, it has no TLS here, and it offers
+// the one SASL mechanism that it is started with.
+//
 // # Invariants
 //
 //   - A handler sees every committed record of a partition from the offset it asked for, once and in order,

@@ -111,7 +111,7 @@ func retriable(err error) bool {
 		errors.Is(err, ErrUnreadable), errors.Is(err, ErrTopic), errors.Is(err, errTooOld), errors.As(err, &own), errors.As(err, &cert), errors.As(err, &authority):
 		return false
 	case errors.As(err, &code):
-		return code.Temporary() || code == kafka.BrokerNotAvailable || code == kafka.ReplicaNotAvailable
+		return code.Temporary() || code == kafka.BrokerNotAvailable || code == kafka.ReplicaNotAvailable || code == kafka.Unknown
 	}
 	return true
 }

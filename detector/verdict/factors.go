@@ -31,6 +31,14 @@ func (p *Period) Add(c *cohort.Cell, w float64) {
 	p.Full += w * c.Full.Float64()
 }
 
+// Plus returns p + q.
+func (p Period) Plus(q Period) Period {
+	return Period{
+		p.Users + q.Users, p.Turns + q.Turns, p.Requests + q.Requests, p.Rows + q.Rows, p.Input + q.Input, p.Cached + q.Cached,
+		p.Output + q.Output, p.Credits + q.Credits, p.Usage + q.Usage, p.Priced + q.Priced, p.List + q.List, p.Full + q.Full,
+	}
+}
+
 // Scale returns p times w.
 func (p Period) Scale(w float64) Period {
 	return Period{

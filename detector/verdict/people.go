@@ -7,12 +7,6 @@ import (
 	"github.com/drainwatch/drainwatch/detector/profile"
 )
 
-// Signs of several people at once: this many devices and networks first seen within a day, of this many at work.
-const (
-	sharedNew    = 3
-	sharedActive = 4
-)
-
 // scriptedNats is the evidence of automation (profile.Finding.Automation) that makes a drain a script's: no night, or even gaps
 // that were not there before.
 const scriptedNats = 3
@@ -21,7 +15,7 @@ const scriptedNats = 3
 // a script it is a busy person.
 func OfDrain(f *profile.Finding) Cause {
 	switch {
-	case f.NewDevices >= sharedNew && f.NewNetworks >= sharedNew && f.Devices >= sharedActive:
+	case f.Crowd():
 		return SharedAccount
 	case f.Score >= profile.IdentityThreshold && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
 		return StolenKey
