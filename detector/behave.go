@@ -16,23 +16,19 @@ import (
 const (
 	measureNats  = 28
 	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
-	surgeShift   = 0.4  // ln 1.5 of shrunk turns
 	session      = 2.0
-	upShare      = 0.4 // of a cohort's users that must be above their past: a busy few speak for nobody else
+	broadNats    = 8 // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
 )
 
 // clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
 var notClient = []event.Dim{event.Origin, event.PriceID, event.Pool}
-
-// surge is watched like a client's fault, and is nobody's.
-var surge = verdict.Behaviour{Measure: cohort.Turns, Cause: verdict.Surge}
 
 // watchBehaviour looks, every five minutes, for values whose users do more, each against their own past, than they used to.
 func (f *fleet) watchBehaviour() {
 	if !f.warm {
 		return
 	}
-	for _, b := range append(verdict.Behaviours, surge) {
+	for _, b := range verdict.Behaviours {
 		for again := 0; again < 3; again++ {
 			from, ok := f.shifted(b.Measure)
 			if !ok || !f.localiseMeasure(b, from) {
@@ -54,16 +50,23 @@ func (f *fleet) normal(v *cohort.Value, m cohort.Measure) (mean, variance float6
 
 // evidence returns the nats for a shift of m upwards, over a stretch of a value.
 func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment) (nats, shift float64) {
-	if w.Up < float64(f.rules.MinUsers) || w.Up < upShare*w.Days {
+	if !f.broad(m, w.Up, w.Days) {
 		return 0, 0
 	}
 	mean, variance := f.normal(v, m)
 	shift = w.Mean() - mean
-	if shift < least(m) {
+	if shift < measureShift {
 		return 0, shift
 	}
 	cluster := max(1, w.N/w.Users) * session
 	return w.N / cluster * shift * shift / (2 * variance), shift
+}
+
+// broad says whether more users stand above their own past than usually do.
+func (f *fleet) broad(m cohort.Measure, up, users float64) bool {
+	b := f.store.All.Base(m)
+	usual := (b.Up + 3) / (b.Days + 10)
+	return up >= float64(f.rules.MinUsers) && localise.Binomial(usual, 1)(localise.Sums{up, users}) >= broadNats
 }
 
 func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
@@ -79,14 +82,6 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// least returns the smallest shift of a measure that matters.
-func least(m cohort.Measure) float64 {
-	if m == cohort.Turns {
-		return surgeShift
-	}
-	return measureShift
 }
 
 func mayName(d event.Dim) bool {
@@ -111,7 +106,7 @@ func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
 			}
 		}
 		x := cell.Moments[m]
-		c.add(leaf, localise.Sums{x.N, x.Sum, x.Up})
+		c.add(leaf, localise.Sums{x.N, x.Sum, x.Up, x.Days})
 	})
 	return c.done(f.o.Dimensions, notClient...)
 }
@@ -122,7 +117,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
-	for len(cuts) > 0 && cuts[0].Sums[1]/cuts[0].Sums[0]-mean < least(b.Measure) {
+	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3])) {
 		cuts = cuts[1:]
 	}
 	if len(cuts) == 0 || cuts[0].Score < measureNats {

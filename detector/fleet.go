@@ -219,6 +219,7 @@ func (f *fleet) hourly() {
 	for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
 		v.Learn(upTo, none, func(cohort.Measure) bool { return false })
 	}
+	f.watchSurge()
 }
 
 // adopt opens an incident and takes what it explains out of the statistics.

@@ -30,7 +30,7 @@ func (f *fleet) follow() {
 			f.followFlag(l)
 		case byMeasure:
 			f.followMeasure(l)
-		case byUser, byLinks:
+		case byUser, byLinks, bySurge:
 		}
 	}
 }
@@ -285,10 +285,7 @@ func (f *fleet) absorb(l *live) {
 
 // sameKind says whether two incidents seen alike could be one.
 func (l *live) sameKind(m *live) bool {
-	if l.by == byMeasure {
-		return (l.measure == cohort.Turns) == (m.measure == cohort.Turns)
-	}
-	return l.flag == m.flag
+	return l.by == byMeasure || l.by == byFlag && l.flag == m.flag
 }
 
 func (f *fleet) redate(l *live) {

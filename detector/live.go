@@ -71,6 +71,7 @@ const (
 	byMeasure
 	byUser
 	byLinks
+	bySurge
 )
 
 // open says whether it still explains its scope.
@@ -89,8 +90,6 @@ func (l *live) hides() cohort.Hidden {
 			f = f.With(cohort.CacheLost)
 		}
 		return cohort.Hidden{Flags: f}
-	case l.by == byMeasure && l.measure == cohort.Turns:
-		return cohort.Hidden{Measures: 1 << cohort.Turns}
 	case l.by == byMeasure:
 		// A client's fault moves more than the measure it was found by.
 		all := uint16(0)

@@ -76,7 +76,7 @@ func (f *fleet) drain(u *profile.Finding) {
 // moved says whether an open incident of behaviour covers a leaf.
 func (f *fleet) moved(leaf *cohort.Leaf) bool {
 	for _, l := range f.lives {
-		if l.by == byMeasure && l.open() && leaf != nil && l.where.Matches(&leaf.Values) {
+		if (l.by == byMeasure || l.by == bySurge) && l.open() && leaf != nil && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -266,6 +267,9 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		if f == cohort.Over || f == cohort.Under || f == cohort.CacheLost {
 			off.Expected.Add(r.quote.Expected)
 		}
+		if f == cohort.Over {
+			c.shape(e, r)
+		}
 		if p.Fresh.Has(f) {
 			off.Users++
 		}
@@ -273,6 +277,20 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 			off.DayUsers++
 		}
 	}
+}
+
+// shapeLeast is the charge below which rounding blurs the shape of an overcharge.
+const shapeLeast = event.Credit / 1000
+
+func (c cellCounter) shape(e *event.Event, r *row) {
+	in, was := e.Credits-r.quote.Output, r.quote.Expected-r.quote.Output
+	if r.quote.Expected < shapeLeast || in <= 0 || was <= 0 {
+		return
+	}
+	if c.Shape == nil {
+		c.Shape = new(cohort.Shape)
+	}
+	c.Shape.Observe(math.Log(float64(e.Credits)/float64(r.quote.Expected)), math.Log(float64(in)/float64(was)))
 }
 
 // moments books a user's closed bucket in the tick that is closing, so that it is never late.

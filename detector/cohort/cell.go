@@ -1,6 +1,10 @@
 package cohort
 
-import "github.com/drainwatch/drainwatch/detector/event"
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+)
 
 // Flag names what can be wrong with a row by itself.
 type Flag uint8
@@ -55,6 +59,38 @@ func (o *Off) add(p *Off) {
 	}
 }
 
+// Shape tells a flat multiple from tokens counted wrong: sums and squares of the log-ratio of charge to price over a whole
+// row, and over its input alone, what the output costs set aside. Whichever is the same on all rows is what happened.
+type Shape struct {
+	N, Flat, FlatSquares, Input, InputSquares float64
+}
+
+// Observe adds a row.
+func (s *Shape) Observe(flat, input float64) {
+	s.N++
+	s.Flat += flat
+	s.FlatSquares += flat * flat
+	s.Input += input
+	s.InputSquares += input * input
+}
+
+func (s *Shape) add(t *Shape) {
+	s.N += t.N
+	s.Flat += t.Flat
+	s.FlatSquares += t.FlatSquares
+	s.Input += t.Input
+	s.InputSquares += t.InputSquares
+}
+
+// Spreads returns the standard deviations of both log-ratios; 0 below two rows.
+func (s *Shape) Spreads() (flat, input float64) {
+	if s == nil || s.N < 2 {
+		return 0, 0
+	}
+	sd := func(sum, squares float64) float64 { return math.Sqrt(max(squares/s.N-sum/s.N*sum/s.N, 0)) }
+	return sd(s.Flat, s.FlatSquares), sd(s.Input, s.InputSquares)
+}
+
 // Seen widens First and Last to hold t.
 func (o *Off) Seen(t int64) {
 	if o.First == 0 || t < o.First {
@@ -82,6 +118,7 @@ type Cell struct {
 	Input, Cached, CacheWrite, Output int64
 
 	Off     *[NumFlags]Off
+	Shape   *Shape // of the rows that are Over
 	Moments *[NumMoments]Moment
 }
 
@@ -145,6 +182,12 @@ func (c *Cell) Add(d *Cell) {
 		for f := range c.Off {
 			c.Off[f].add(&d.Off[f])
 		}
+	}
+	if d.Shape != nil {
+		if c.Shape == nil {
+			c.Shape = new(Shape)
+		}
+		c.Shape.add(d.Shape)
 	}
 	if d.Moments != nil {
 		if c.Moments == nil {

@@ -131,6 +131,8 @@ func (v *Value) Learn(hour int64, heldFlag func(Flag) bool, heldMeasure func(Mea
 			b.N *= decay
 			b.Sum *= decay
 			b.Squares *= decay
+			b.Up *= decay
+			b.Days *= decay
 		}
 	}
 	for i := range v.fives {

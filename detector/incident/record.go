@@ -29,7 +29,7 @@ const (
 // Scope says whom an incident hits. Exactly one of the three kinds is set.
 type Scope struct {
 	Kind     string            `json:"kind"` // cohort, user or users
-	Where    map[string]string `json:"where,omitempty"`
+	Where    map[string]string `json:"where,omitzero"`
 	User     string            `json:"user,omitempty"`
 	Users    []string          `json:"users,omitempty"`
 	LinkedBy string            `json:"linked_by,omitempty"`

@@ -22,6 +22,7 @@ type Change struct {
 type Quote struct {
 	Expected event.Credits // list value, rounded as the meter rounds
 	Full     event.Credits // the same with cached input at the full input price
+	Output   event.Credits // what the output's part of Expected is, not rounded to the meter's unit
 	Slack    event.Credits // differences up to this are rounding and noise
 	Known    bool          // false: no rate card entry fits and no price has been learned yet
 	Card     bool          // from the rate card rather than learned
@@ -161,6 +162,7 @@ func (b *Book) Quote(e *event.Event) Quote {
 func (b *Book) quote(v vector, round event.Credits, spread float64, e *event.Event) Quote {
 	q := Quote{Known: true, Expected: v.list(e, false).round(round, b.rounding)}
 	q.Full = q.Expected
+	q.Output = v.output1(e)
 	if e.Cached > 0 && v.cached < v.input {
 		q.Full = v.list(e, true).round(round, b.rounding)
 	}
@@ -171,6 +173,7 @@ func (b *Book) quote(v vector, round event.Credits, spread float64, e *event.Eve
 func (q Quote) scale(f float64) Quote {
 	q.Expected = event.Credits(float64(q.Expected) * f)
 	q.Full = event.Credits(float64(q.Full) * f)
+	q.Output = event.Credits(float64(q.Output) * f)
 	q.Slack = event.Credits(float64(q.Slack)*max(f, 1)) + 1
 	return q
 }

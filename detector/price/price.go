@@ -53,6 +53,13 @@ func (v vector) list(e *event.Event, full bool) wide {
 	return w
 }
 
+// output1 returns the value of e's output, in nano-credits.
+func (v vector) output1(e *event.Event) event.Credits {
+	var w wide
+	w.addProduct(e.Output, v.output)
+	return w.round(1, HalfUp)
+}
+
 // Rounding is how a meter rounds half units.
 type Rounding uint8
 

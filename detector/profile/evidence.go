@@ -84,8 +84,8 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	} else {
 		u.novel *= leak * leak
 	}
-	if before == 0 && u.novel <= 1 {
-		u.since = u.bucket
+	if !u.said && before == 0 && u.novel <= 1 {
+		u.since, u.standing = u.bucket, Counts{}
 	}
 	f := t.finding(u, c, m)
 	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd(); strong {
@@ -111,10 +111,11 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	if u.evenness.n > 0 {
 		f.PastEvenness = float64(u.evenness.sum / u.evenness.n)
 	}
-	recent, usual := u.drawn()
+	recent := u.today
+	recent.add(c, 1)
 	f.Observed = float64(recent.volume() / max(recent.Buckets, 1))
 	f.Ratio = f.Observed / float64(m)
-	f.Now, f.Base = recent, usual
+	f.Now, f.Base = u.drawn()
 	if f.Days = float64(u.pastDays); u.pastDays > 0 && u.past.volume() > 0 {
 		f.DayRatio = float64(recent.volume() * u.pastDays / u.past.volume())
 	}
@@ -143,17 +144,18 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	return f
 }
 
-// drawn returns what the user drew since the day began, and the past scaled to as many active buckets.
+// drawn returns what the user drew since the evidence that stands began, and the past scaled to the same time.
 func (u *User) drawn() (now, past Counts) {
-	now = u.today
+	now = u.standing
 	now.add(&u.now, 1)
-	if now.Buckets == 0 {
-		now.Buckets = 1
+	past = u.past
+	days := float32(u.bucket+Bucket-u.since) / float32(day)
+	if u.pastDays > 0 {
+		past.scale(days / u.pastDays)
+	} else {
+		past = Counts{}
 	}
-	past = u.base()
-	if past.Buckets > 0 {
-		past.scale(now.Buckets / past.Buckets)
-	}
+	now.Buckets, past.Buckets = 1, 1
 	return now, past
 }
 

@@ -191,6 +191,7 @@ func (t *Table) close(u *User) {
 	}
 	u.roll()
 	u.today.add(c, 1)
+	u.standing.add(c, 1)
 	if cv := u.gaps.cv(); u.gaps.n >= 8 && !math.IsNaN(cv) {
 		u.evenness.n *= 0.98
 		u.evenness.sum *= 0.98
@@ -233,13 +234,23 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	}
 	set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
 	if h := int32(u.bucket / cohort.Hour); h != u.freshMeasure {
-		m.FreshDay = h-u.dayMeasure >= 24
+		// A user counts anew on a new release or meter: what it did to them before says nothing of it.
+		m.FreshDay = h-u.dayMeasure >= 24 || u.dayLeaf == nil || changed(u.dayLeaf, u.leaf)
 		if m.FreshDay {
-			u.dayMeasure = h
+			u.dayMeasure, u.dayLeaf = h, u.leaf
 		}
 		u.freshMeasure, m.Fresh = h, true
 	}
 	t.Moments(m)
+}
+
+func changed(a, b *cohort.Leaf) bool {
+	for _, d := range [...]event.Dim{event.ClientVersion, event.Meter, event.Experiment} {
+		if a.Values[d] != b.Values[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // Close ends every open bucket that lies wholly before at, by user key.

@@ -86,6 +86,7 @@ type User struct {
 	flagPast     [cohort.NumFlags]float32 // share of rows in the past
 	freshMeasure int32
 	dayMeasure   int32
+	dayLeaf      *cohort.Leaf
 
 	volume    float32 // evidence of volume: leaky, in nats
 	novel     float32 // the same of identities first seen within a day
@@ -93,7 +94,8 @@ type User struct {
 	weighedAt int64
 	since     int64 // when the evidence that stands began
 	saidAt    int64
-	strongAt  int64 // when the evidence last was strong
+	strongAt  int64  // when it last was strong
+	standing  Counts // drawn since then
 	said      bool
 	ids       [numKinds]identities
 	evenness  spread // of past buckets' gaps

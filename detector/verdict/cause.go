@@ -72,11 +72,15 @@ var Families = []Family{
 // multiplier imitates that on some rows by chance, so it is settled over a batch, never over a row.
 const lostShare = 0.8
 
-// OfOver settles rows charged too much: a lost discount shows only on rows with cached input, and there exactly.
+// OfOver settles rows charged too much: a lost discount shows only on rows with cached input, and there exactly; tokens
+// counted wrong leave the output's price right, so the input's multiple is the same on every row and the row's is not.
 func OfOver(c *cohort.Cell) Cause {
 	over, lost := c.Flagged(cohort.Over).Rows, c.Flagged(cohort.CacheLost).Rows
 	if over > 0 && float64(lost) >= lostShare*float64(over) {
 		return CacheDiscount
+	}
+	if flat, input := c.Shape.Spreads(); flat > 0.03 && input < flat/2 {
+		return TokenCount
 	}
 	return Price
 }

@@ -16,7 +16,6 @@ func cardinal(f *Figures) []Evidence {
 			cohort.Background:      "requests that nobody asked for",
 			cohort.InputPerRequest: "input tokens a request",
 			cohort.Uncached:        "cost of the input at the cached share",
-			cohort.Turns:           "turns an active user",
 		}[f.Measure]
 		return []Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
 	}

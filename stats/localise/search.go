@@ -7,7 +7,7 @@ import (
 )
 
 // Sums are what a row contributes and a candidate adds up; their meaning is the Gain's.
-type Sums [3]float64
+type Sums [4]float64
 
 func (s *Sums) add(t Sums) {
 	for i := range s {
@@ -89,7 +89,7 @@ func Search(t Table, gain Gain, maxDims int) []Cut {
 	return out
 }
 
-// Rows returns the indices of the rows that belong to c.
+// RowsOf returns the indices of the rows that belong to c.
 func (t Table) RowsOf(c Cut) []int {
 	var in []int
 next:

@@ -1,0 +1,70 @@
+package detector
+
+import (
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// A surge is people doing more: the turns (requests, where no turns are sent) of two hours over those of like hours before.
+// It is recorded so that the war room finds the day explained, and wakes nobody.
+const (
+	surgeSpan  = 2 * cohort.Hour
+	surgeStart = 2.2
+	surgeEnd   = 1.4
+	surgeUsers = 50 // active user-hours below which like hours are no measure
+)
+
+// watchSurge looks, every hour, at everybody.
+func (f *fleet) watchSurge() {
+	if f.now-f.first >= 24*cohort.Hour {
+		f.surge(nil)
+	}
+}
+
+// surge opens, keeps or resolves the surge of a scope.
+func (f *fleet) surge(where cohort.Where) {
+	var l *live
+	for _, x := range f.lives {
+		if x.by == bySurge && x.open() && x.where.Equal(where) {
+			l = x
+		}
+	}
+	probe := &live{where: where, onset: f.now - surgeSpan, lastHit: f.now - 1}
+	f.resum(probe)
+	base := f.baseline(probe)
+	ratio := busy(probe.hit) / max(busy(base), 1)
+	switch {
+	case l == nil && ratio >= surgeStart && base.Users >= surgeUsers && probe.hit.Users >= surgeUsers && f.crowd():
+		probe.by, probe.openedAt = bySurge, f.now
+		probe.finding.StartedAt, probe.finding.Users = probe.onset, int(probe.hit.Users)
+		f.judge(probe, verdict.Surge)
+		if f.expected(probe, verdict.Surge) != 0 || f.expected(probe, verdict.RequestLoop) != 0 {
+			return
+		}
+		probe.Incident = incident.Open(probe.finding, f.head)
+		f.adopt(probe)
+		return
+	case l == nil:
+		return
+	}
+	l.lastHit = f.now - 1
+	f.resum(l)
+	l.finding.Users = max(l.finding.Users, int(probe.hit.Users))
+	f.judge(l, verdict.Surge)
+	l.finding.Over = ratio < surgeEnd
+	f.update(l)
+}
+
+// crowd says whether it is many who do more, rather than a few who do much.
+func (f *fleet) crowd() bool {
+	m := f.store.All.MomentSince(cohort.Turns, f.now-surgeSpan)
+	return f.broad(cohort.Turns, m.Up, m.Days)
+}
+
+func busy(p verdict.Period) float64 {
+	if p.Turns > 0 {
+		return p.Turns
+	}
+	return p.Requests
+}
