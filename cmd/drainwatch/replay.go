@@ -87,7 +87,7 @@ func (o *replay) run(cmd *cobra.Command) error {
 	sink := &replaySink{alerts: json.NewEncoder(alerts), dead: json.NewEncoder(dead), source: in.line}
 	sink.alerts.SetEscapeHTML(false)
 	sink.dead.SetEscapeHTML(false)
-	rows, result, err := o.detect(cmd, conf.engineOptions(log), in, sink, log)
+	rows, result, err := detect(cmd.Context(), conf.engineOptions(log), in, sink, showProgress(cmd.ErrOrStderr(), log, in))
 	if err != nil {
 		return err
 	}
@@ -110,28 +110,26 @@ func (o *replay) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// detect feeds the engine with all rows and closes the books.
-func (o *replay) detect(cmd *cobra.Command, opts detector.Options, in *inputs, sink *replaySink, log zerolog.Logger) ([]ledger.Row, detector.Summary, error) {
-	ctx := cmd.Context()
+// detect feeds an engine with all of the inputs and closes the books. read is called when everything was read.
+func detect(ctx context.Context, opts detector.Options, in *inputs, sink detector.Output, read func()) ([]ledger.Row, detector.Summary, error) {
 	engine, err := detector.New(opts, sink, in)
 	if err != nil {
-		return nil, detector.Summary{}, usageError{fmt.Errorf("configure detector: %w", err)}
+		read()
+		return nil, detector.Summary{}, usageError{err}
 	}
 	defer engine.Close()
-	if err := engine.Assign(0); err != nil {
-		return nil, detector.Summary{}, err
+	if err = engine.Assign(0); err == nil {
+		err = in.Batches(ctx, func(records []detector.Record) error { return engine.Feed(ctx, 0, records) })
 	}
-	done := showProgress(cmd.ErrOrStderr(), log, in)
-	err = in.Batches(ctx, func(records []detector.Record) error { return engine.Feed(ctx, 0, records) })
-	done()
+	read()
 	if err != nil {
 		return nil, detector.Summary{}, stopCause(ctx, err)
 	}
-	result, err := engine.Finish(ctx)
+	summary, err := engine.Finish(ctx)
 	if err != nil {
 		return nil, detector.Summary{}, stopCause(ctx, err)
 	}
-	return engine.Ledger(), result, nil
+	return engine.Ledger(), summary, nil
 }
 
 // stopCause says that somebody stopped the program where that is why err happened.
@@ -201,12 +199,12 @@ func (l *latest) list() []incident.Record {
 
 // printFindings writes the incidents in plain words, the loud ones last, where a terminal shows them.
 func printFindings(w io.Writer, records []incident.Record, s detector.Summary) error {
-	width, color := terminalWidth(w), isTerminal(w)
+	width, _ := terminalSize(w)
 	shown := 0
 	for _, severity := range []incident.Severity{incident.Info, incident.Ticket, incident.Page} {
 		for _, r := range records {
 			if r.Severity == severity && r.MergedInto == nil {
-				alertBlock(w, r, width, color)
+				alertBlock(w, r, width, wantsColor(w))
 				fmt.Fprintln(w)
 				shown++
 			}

@@ -20,14 +20,20 @@ import (
 const (
 	shutdownGrace = 20 * time.Second // below the 30 s that Kubernetes gives before it kills
 	commitEvery   = 5 * time.Second
+
+	// Booking reads the affected rows again, so it is done soon after an incident opens and then seldom.
+	bookEvery = time.Minute
+	bookSoon  = 3 * time.Second
 )
 
 // service is the detector on a Kafka topic: what run and demo share. It implements stream.Handler.
 type service struct {
-	conf     loaded
-	log      zerolog.Logger
-	registry *prometheus.Registry
-	onAlert  func(incident.Record)
+	conf      loaded
+	log       zerolog.Logger
+	registry  *prometheus.Registry
+	live      bool                  // keep the snapshot for a live view
+	bookEvery time.Duration         // how often open incidents are booked
+	onAlert   func(incident.Record) // told of every alert; may be nil
 
 	client   *stream.Client
 	consumer *stream.Consumer
@@ -40,6 +46,10 @@ type service struct {
 	parts  map[int32]*progress // by partition
 	opened bool                // every partition has been read to its end once
 	ready  chan struct{}       // closed then
+	firing map[string]bool     // incidents
+	ended  bool                // the input has ended: close the books
+	finish context.CancelFunc  // stops reading
+	result detector.Summary    // once it has
 }
 
 // progress is how far a partition was read in this process.
@@ -51,7 +61,10 @@ type progress struct {
 }
 
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
-	return &service{conf: conf, log: log, registry: registry, phase: "connecting to Kafka", parts: map[int32]*progress{}, ready: make(chan struct{})}
+	return &service{
+		conf: conf, log: log, registry: registry, bookEvery: bookEvery, phase: "connecting to Kafka",
+		parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
+	}
 }
 
 // streamConfig translates the configuration into what the Kafka client takes.
@@ -130,11 +143,26 @@ func (s *service) run(ctx context.Context) (err error) {
 
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	reading, finish := context.WithCancel(running)
+	defer finish()
+	s.mu.Lock()
+	s.finish = finish
+	if s.ended {
+		finish()
+	}
+	s.mu.Unlock()
+	var books sync.WaitGroup
+	books.Go(func() { s.book(reading) })
 	go func() {
 		defer stop() // when writing fails for good, so does the service
 		s.sink.write(running, grace)
 	}()
-	err = s.consumer.Run(running)
+	err = s.consumer.Run(reading)
+	finish()
+	books.Wait()
+	if err == nil && ctx.Err() == nil && s.hasEnded() {
+		s.result, err = s.engine.Finish(ctx)
+	}
 	if cerr := s.engine.Close(); err == nil {
 		err = cerr
 	}
@@ -147,6 +175,44 @@ func (s *service) run(ctx context.Context) (err error) {
 		err = nil // what was cut off is said again by the next start
 	}
 	return err
+}
+
+// end says that the topic gets no more rows: reading stops, and run closes the books and returns.
+func (s *service) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if s.finish != nil {
+		s.finish()
+	}
+}
+
+func (s *service) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// readUpTo waits until every partition has been read up to these offsets.
+func (s *service) readUpTo(ctx context.Context, ends map[int32]int64) error {
+	t := time.NewTicker(50 * time.Millisecond)
+	defer t.Stop()
+	for {
+		s.mu.Lock()
+		done := len(s.parts) > 0
+		for p, end := range ends {
+			done = done && s.parts[p] != nil && s.parts[p].next >= end
+		}
+		s.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
 }
 
 // prepare makes the topics, tells a first start from a later one, and builds the engine.
@@ -169,14 +235,16 @@ func (s *service) prepare(ctx context.Context) error {
 	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.log); err != nil {
 		return err
 	}
-	s.sink.onAlert = s.onAlert
+	s.sink.onAlert = s.alerted
 	opts := s.conf.engineOptions(s.log)
-	opts.WakeFrom, opts.Registerer = s.record.WakeFrom, s.registry
-	if s.engine, err = detector.New(opts, s.sink, s.client.History(s.conf.Ingest.Topic)); err != nil {
-		return usageError{fmt.Errorf("configure detector: %w", err)}
+	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live
+	engine, err := detector.New(opts, s.sink, s.client.History(s.conf.Ingest.Topic))
+	if err != nil {
+		return usageError{err}
 	}
 	var all []int32
 	s.mu.Lock()
+	s.engine = engine
 	for p := range int32(s.record.Partitions) {
 		s.parts[p] = &progress{next: -1}
 		all = append(all, p)
@@ -222,99 +290,4 @@ func (s *service) install(ctx context.Context, internal string) error {
 	s.log.Info().Str("topic", topic).Time("installed", found.At).
 		Msg("run: there are no checkpoints in this version, so the topic is read again from the first start's offsets; alerts that were written are not repeated")
 	return nil
-}
-
-// Assigned implements stream.Handler. Reading goes on where this process stopped, else where the first start began.
-func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.parts[a.Partition]
-	if p == nil {
-		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
-	}
-	if a.Committed > a.End {
-		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
-			"if that is meant, start afresh with another ingest.group or topics.prefix"}
-	}
-	p.owned, p.caughtUp, p.committed = true, false, a.Committed
-	if p.next < 0 {
-		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
-	}
-	return p.next, nil
-}
-
-// feedAtOnce is how many records are handed to the engine in one piece: taken whole or, when ctx ends, not at all.
-const feedAtOnce = 512
-
-// Records implements stream.Handler.
-func (s *service) Records(ctx context.Context, partition int32, records []detector.Record) error {
-	for part := range slices.Chunk(slices.Clone(records), feedAtOnce) { // cloned: the caller uses the slice again
-		if err := s.engine.Feed(ctx, partition, part); err != nil {
-			return err
-		}
-		s.advance(partition, part[len(part)-1].Offset+1, false)
-	}
-	return nil
-}
-
-// Idle implements stream.Handler.
-func (s *service) Idle(_ context.Context, partition int32, head int64) error {
-	if err := s.engine.Idle(partition); err != nil {
-		return err
-	}
-	s.advance(partition, head, true)
-	return nil
-}
-
-// advance notes how far a partition was read and now and then tells the group, for the tools that show lag.
-func (s *service) advance(partition int32, next int64, idle bool) {
-	s.mu.Lock()
-	p := s.parts[partition]
-	p.next = next
-	p.caughtUp = p.caughtUp || idle
-	if idle && !s.opened && s.allCaughtUp() {
-		s.opened = true
-		close(s.ready)
-		s.log.Info().Msg("run: caught up with the topic")
-	}
-	now := time.Now()
-	due := next > p.committed && now.Sub(p.commitAt) >= commitEvery
-	if due {
-		p.commitAt, p.committed = now, next
-	}
-	s.mu.Unlock()
-	if due {
-		if err := s.consumer.Commit(partition, next); err != nil {
-			s.log.Warn().Err(err).Msg("run: offsets could not be committed; nothing is lost, but tools show a wrong lag")
-		}
-	}
-}
-
-func (s *service) allCaughtUp() bool {
-	for _, p := range s.parts {
-		if !p.caughtUp {
-			return false
-		}
-	}
-	return true
-}
-
-// Revoked implements stream.Handler.
-func (s *service) Revoked(partition int32) {
-	s.mu.Lock()
-	next, committed := int64(-1), int64(-1)
-	if p := s.parts[partition]; p != nil {
-		p.owned = false
-		next, committed = p.next, p.committed
-	}
-	s.mu.Unlock()
-	if next > committed {
-		_ = s.consumer.Commit(partition, next) // advice only
-	}
-}
-
-// Unreadable implements stream.Skipper: a batch that cannot be taken apart is a dead letter, and no reason to stop.
-func (s *service) Unreadable(ctx context.Context, err *stream.UnreadableError) error {
-	s.log.Error().Err(err).Msg("run: a record batch is damaged; its rows are not counted")
-	return s.sink.refuse(ctx, deadKey{err.Partition, err.From}, "", "", "batch", err.Error())
 }

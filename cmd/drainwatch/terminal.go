@@ -13,12 +13,15 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// terminalWidth returns the number of columns of w, 0 where that is no terminal.
-func terminalWidth(w io.Writer) int {
+// wantsColor reports whether w is a terminal whose owner has not asked for plain text (no-color.org).
+func wantsColor(w io.Writer) bool { return isTerminal(w) && os.Getenv("NO_COLOR") == "" }
+
+// terminalSize returns the columns and rows of w, 0 where it is no terminal.
+func terminalSize(w io.Writer) (width, height int) {
 	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
+		if width, height, err := term.GetSize(int(f.Fd())); err == nil {
+			return width, height
 		}
 	}
-	return 0
+	return 0, 0
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/stream"
+)
+
+// Assigned implements stream.Handler. Reading goes on where this process stopped, else where the first start began.
+func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.parts[a.Partition]
+	if p == nil {
+		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
+	}
+	if a.Committed > a.End {
+		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
+			"if that is meant, start afresh with another ingest.group or topics.prefix"}
+	}
+	p.owned, p.caughtUp, p.committed = true, false, a.Committed
+	if p.next < 0 {
+		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
+	}
+	return p.next, nil
+}
+
+// feedAtOnce is how many records are handed to the engine in one piece: taken whole or, when ctx ends, not at all.
+const feedAtOnce = 512
+
+// Records implements stream.Handler.
+func (s *service) Records(ctx context.Context, partition int32, records []detector.Record) error {
+	for part := range slices.Chunk(slices.Clone(records), feedAtOnce) { // cloned: the caller uses the slice again
+		if err := s.engine.Feed(ctx, partition, part); err != nil {
+			return err
+		}
+		s.advance(partition, part[len(part)-1].Offset+1, false)
+	}
+	return nil
+}
+
+// Idle implements stream.Handler.
+func (s *service) Idle(_ context.Context, partition int32, head int64) error {
+	if err := s.engine.Idle(partition); err != nil {
+		return err
+	}
+	s.advance(partition, head, true)
+	return nil
+}
+
+// advance notes how far a partition was read and now and then tells the group, for the tools that show lag.
+func (s *service) advance(partition int32, next int64, idle bool) {
+	s.mu.Lock()
+	p := s.parts[partition]
+	p.next = next
+	p.caughtUp = p.caughtUp || idle
+	if idle && !s.opened && s.allCaughtUp() {
+		s.opened = true
+		close(s.ready)
+		s.log.Info().Msg("run: caught up with the topic")
+	}
+	now := time.Now()
+	due := next > p.committed && now.Sub(p.commitAt) >= commitEvery
+	if due {
+		p.commitAt, p.committed = now, next
+	}
+	s.mu.Unlock()
+	if due {
+		if err := s.consumer.Commit(partition, next); err != nil {
+			s.log.Warn().Err(err).Msg("run: offsets could not be committed; nothing is lost, but tools show a wrong lag")
+		}
+	}
+}
+
+func (s *service) allCaughtUp() bool {
+	for _, p := range s.parts {
+		if !p.caughtUp {
+			return false
+		}
+	}
+	return true
+}
+
+// Revoked implements stream.Handler.
+func (s *service) Revoked(partition int32) {
+	s.mu.Lock()
+	next, committed := int64(-1), int64(-1)
+	if p := s.parts[partition]; p != nil {
+		p.owned = false
+		next, committed = p.next, p.committed
+	}
+	s.mu.Unlock()
+	if next > committed {
+		_ = s.consumer.Commit(partition, next) // advice only
+	}
+}
+
+// Unreadable implements stream.Skipper: a batch that cannot be taken apart is a dead letter, and no reason to stop.
+func (s *service) Unreadable(ctx context.Context, err *stream.UnreadableError) error {
+	s.log.Error().Err(err).Msg("run: a record batch is damaged; its rows are not counted")
+	return s.sink.refuse(ctx, deadKey{err.Partition, err.From}, "", "", "batch", err.Error())
+}
