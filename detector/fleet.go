@@ -26,10 +26,11 @@ type fleet struct {
 	lives []*live
 	card  bool
 
-	dirty    []*cohort.Value
-	fiveAt   int64 // next five-minute work
-	hourAt   int64 // next hourly work
-	viewAt   int64 // next look at the cohorts for the live view
+	dirty    []*cohort.Value // values in which this tick showed something
+	seen     cohort.Flags    // what it showed
+	fiveAt   int64           // next five-minute work
+	hourAt   int64           // next hourly work
+	viewAt   int64           // next look at the cohorts for the live view
 	warm     bool
 	suspects []profile.Finding
 	devices  map[string][]string // young accounts by device
@@ -173,11 +174,15 @@ func (f *fleet) add(c cellAt) {
 	if c.cell.Off == nil {
 		return
 	}
+	found := cohort.Flags(0)
 	for flag := range cohort.NumFlags {
 		if c.cell.Off[flag].Rows > 0 && !r.Hidden.Flags.Has(flag) {
-			f.mark(r)
-			return
+			found = found.With(flag)
 		}
+	}
+	if found != 0 {
+		f.seen |= found
+		f.mark(r)
 	}
 }
 

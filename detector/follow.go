@@ -308,22 +308,23 @@ func (f *fleet) closedTwin(l *live) *live {
 	for i := len(f.lives) - 1; i >= 0; i-- {
 		m := f.lives[i]
 		if m.Status == incident.Resolved && m.MergedInto == "" && m.by == l.by && m.flag == l.flag && m.measure == l.measure &&
-			m.user == l.user && m.where.Equal(l.where) && f.now-m.endedAt < reopenAfter {
+			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter {
 			return m
 		}
 	}
 	return nil
 }
 
-// reopen lets a resolved incident fire again under its id.
+// reopen lets a resolved incident fire again under its id, with all that it did before.
 func (f *fleet) reopen(old, l *live) {
-	started := old.finding.StartedAt
-	old.onset, old.lastHit, old.cleanHit, old.clean = l.onset, l.lastHit, l.lastHit, 0
-	old.rate, old.gain, old.refinedAt = l.rate, l.gain, f.now
-	old.inside, old.outside, old.hit = l.inside, l.outside, l.hit
-	old.finding.Over = false
+	old.lastHit, old.cleanHit, old.clean, old.gap = l.lastHit, l.lastHit, 0, 0
+	old.refinedAt, old.outsideAt = f.now, 0
+	old.finding.Over, old.silentTo = false, 0
+	since := old.onset
+	old.onset = l.onset
 	f.explain(old, 1)
+	old.onset = since
+	f.resum(old)
 	f.judge(old, old.Cause)
-	old.finding.StartedAt = started
 	f.update(old)
 }

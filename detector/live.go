@@ -45,6 +45,10 @@ type live struct {
 	outsideAt   int64          // when the scope last had rows
 	outsideRows int64          // rows outside since the onset, as of then
 	clean       float64        // nats for recovery
+	hits        float64        // affected rows so far
+	chances     float64        // opportunities so far
+	gap         float64        // opportunities since the last affected row
+	widest      float64        // the most that lay between two affected rows
 	cleanHit    int64          // last affected row before the recovery began
 	silentTo    int64          // explained by the calendar until then, and never said
 	endedAt     int64          // tick at which it resolved
@@ -105,6 +109,8 @@ func (l *live) hides() cohort.Hidden {
 // affected row. Silence is not recovery: only rows that could have been hit and were not count.
 const (
 	recoverNats  = 14
+	recoverGap   = 3    // times the widest gap so far
+	recoverMean  = 20   // times the mean gap
 	cleanBase    = 1e-3 // below this quiet rate every row that bears the flag is the incident's
 	recoverAfter = 10 * 60 * int64(1e9)
 )
@@ -123,15 +129,28 @@ func (l *live) odds(k, n float64) float64 {
 // observe folds one tick of the scope: how many rows bore the flag, of how many that could.
 func (l *live) observe(t tickHits) {
 	l.clean = max(0, l.clean-l.odds(float64(t.hits), float64(t.opportunities)))
-	if t.hits > 0 {
-		l.lastHit = max(l.lastHit, t.last)
-		if l.clean == 0 || l.base <= cleanBase {
-			l.cleanHit = l.lastHit
-		}
+	l.chances += float64(t.opportunities)
+	l.gap += float64(t.opportunities)
+	if t.hits == 0 {
+		return
+	}
+	l.widest = max(l.widest, l.gap-float64(t.hits))
+	l.hits, l.gap = l.hits+float64(t.hits), 0
+	l.lastHit = max(l.lastHit, t.last)
+	if l.clean == 0 || l.base <= cleanBase {
+		l.cleanHit = l.lastHit
 	}
 }
 
-// recovered says whether the incident is over at now.
+// recovered says whether the incident is over at now. Where the flag is rare in quiet times, every row that bears it is
+// the incident's, and it is over when three times more rows than ever lay between two of them have come without one: a
+// fault that hits some users only has long gaps of others' rows. Elsewhere the likelihood of the quiet rate decides.
 func (l *live) recovered(now int64) bool {
-	return l.clean >= recoverNats && now-l.cleanHit >= recoverAfter
+	if now-l.cleanHit < recoverAfter {
+		return false
+	}
+	if l.base > cleanBase {
+		return l.clean >= recoverNats
+	}
+	return l.gap >= recoverGap*max(l.widest, 1) && l.gap >= recoverMean*l.chances/max(l.hits, 1)
 }

@@ -27,10 +27,10 @@ var windows = []int64{2 * cohort.Five, cohort.Hour, cohort.KeepFives}
 
 // watchFlags looks at the values that show rows off by themselves which no open incident explains.
 func (f *fleet) watchFlags() {
-	dirty := f.dirty
-	f.dirty = f.dirty[:0]
+	dirty, seen := f.dirty, f.seen
+	f.dirty, f.seen = f.dirty[:0], 0
 	for _, fam := range verdict.Families {
-		if !f.ready(fam.Flag) {
+		if !seen.Has(fam.Flag) || !f.ready(fam.Flag) {
 			continue
 		}
 		for again := 0; again < 4; again++ { // several causes may stand at once
@@ -60,6 +60,9 @@ func (f *fleet) usual(v *cohort.Value, flag cohort.Flag) float64 {
 func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value) (from int64, ok bool) {
 	need := flagNats + math.Log(float64(1+len(f.store.Values)))
 	for _, w := range windows {
+		if f.store.All.Since(flag, f.now-w).Users < float64(f.rules.MinUsers) {
+			continue
+		}
 		for _, v := range values {
 			k := v.Since(flag, f.now-w)
 			if k.Users < float64(f.rules.MinUsers) || k.Rows <= 0 {

@@ -1,6 +1,9 @@
 package incident
 
 import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
@@ -25,7 +28,7 @@ func (r Rules) Severity(f *Finding, quiet bool) Severity {
 	case quiet || f.Cause.Class == verdict.Organic:
 		return Info
 	case f.Cause.Class == verdict.MeteringBug || f.Cause.Class == verdict.ClientBug:
-		if cohortWide && (f.multiplied() >= r.PageFactor || f.Overcharge.Cmp(material) > 0) {
+		if cohortWide && (f.multiplied() >= r.needed(f) || f.Overcharge.Cmp(material) > 0) {
 			return Page
 		}
 		return Ticket
@@ -33,6 +36,21 @@ func (r Rules) Severity(f *Finding, quiet bool) Severity {
 		return Page
 	}
 	return Ticket
+}
+
+// needed is the multiple that pages. A fault that hits some rows only comes in bursts, so its first hour says little of what
+// it multiplies: then twice the excess is asked for, and of failed requests, which an outage bundles, the hour itself.
+func (r Rules) needed(f *Finding) float64 {
+	if f.LastAt-f.StartedAt >= cohort.Hour {
+		return r.PageFactor
+	}
+	switch f.Cause.Name {
+	case verdict.FailuresCharged.Name:
+		return math.Inf(1)
+	case verdict.Penalty.Name:
+		return 1 + 2*(r.PageFactor-1)
+	}
+	return r.PageFactor
 }
 
 // multiplied is by how much the cause multiplies what its users pay, so that a busy hour does not page and a quiet one does

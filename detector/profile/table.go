@@ -215,7 +215,10 @@ func (t *Table) measure(u *User, c, b *Counts) {
 		r := askedPast / b.Turns
 		set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
 	}
-	if bg := b.Background / b.Buckets; c.Background > 0 || bg > 0 {
+	if b.Background > 0 && b.Turns > 0 {
+		r := max(b.Background/b.Turns, 0.05)
+		set(cohort.Background, (c.Background+r)/((c.Turns+1)*r))
+	} else if bg := b.Background / b.Buckets; c.Background > 0 {
 		set(cohort.Background, (c.Background+1)/(bg+1))
 	}
 	if c.Requests > 0 && b.Requests > 0 && b.Input > 0 {
