@@ -128,3 +128,29 @@ func (c *counter) Records(_ context.Context, _ int32, rs []detector.Record) erro
 	}
 	return nil
 }
+
+// BenchmarkWrite is what a row costs a writer, 1,000 rows of 323 bytes at a time over four partitions.
+func BenchmarkWrite(b *testing.B) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "usage"), kfake.BlackholeProduce())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := stream.New(stream.Options{Config: stream.Config{Brokers: cluster.ListenAddrs()}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	rows := numbered(1000, func(i int) string { return "user-" + strconv.Itoa(i) })
+	for i := range rows {
+		rows[i].Value = append(rows[i].Value, incompressible(100)...)
+		rows[i].Value = append(rows[i].Value, make([]byte, 323-len(rows[i].Value))...)
+	}
+	measure(b, func() {
+		for n := b.N; n > 0; n -= len(rows) {
+			if err := client.Write(context.Background(), "usage", rows[:min(n, len(rows))]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
 // Options configure a Client. Everything but Config.Brokers may be left zero.
@@ -59,10 +55,11 @@ type Client struct {
 	log     zerolog.Logger // as given
 	noise   zerolog.Logger // for what repeats while brokers are away: sampled
 
-	mu    sync.Mutex
-	links map[linkKey]*link        // shared connections
-	known []string                 // brokers that the cluster named last, besides the configured ones
-	locks map[string]chan struct{} // one writer a topic
+	mu      sync.Mutex
+	links   map[linkKey]*link        // shared connections
+	known   []string                 // brokers that the cluster named last, besides the configured ones
+	locks   map[string]chan struct{} // one writer a topic
+	layouts map[string]layout        // as writers know them
 }
 
 // Purposes of shared connections: a write may wait for replicas, and nothing else shall wait behind it.
@@ -89,7 +86,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		opts: o, dialer: d, metrics: newMetrics(o.Registerer), log: o.Log,
 		noise: o.Log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 30 * time.Second}),
-		links: make(map[linkKey]*link), locks: make(map[string]chan struct{}),
+		links: make(map[linkKey]*link), locks: make(map[string]chan struct{}), layouts: make(map[string]layout),
 	}, nil
 }
 
@@ -145,115 +142,6 @@ func (c *Client) drop(key linkKey, l *link) {
 	if c.links[key] == l {
 		delete(c.links, key)
 	}
-}
-
-// metadata asks the configured brokers in turn, then those the cluster named, and returns the first answer. It does
-// so twice, since a connection may have broken while it was idle.
-func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
-	c.mu.Lock()
-	addrs := slices.Concat(c.opts.Brokers, c.known)
-	c.mu.Unlock()
-	var first error
-	for _, addr := range slices.Concat(addrs, addrs) {
-		res, err := c.ask(ctx, linkKey{addr, forQuestions}, &metadata.Request{TopicNames: append([]string{}, topics...)})
-		if err == nil {
-			md := res.(*metadata.Response)
-			c.remember(md)
-			return md, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if ctx.Err() != nil || !retriable(err) {
-			break
-		}
-	}
-	return nil, first
-}
-
-func (c *Client) remember(md *metadata.Response) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.known = c.known[:0:0]
-	for _, b := range md.Brokers {
-		if a := address(b.Host, b.Port); !slices.Contains(c.opts.Brokers, a) {
-			c.known = append(c.known, a)
-		}
-	}
-}
-
-func address(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
-
-// Cluster is what brokers say of themselves.
-type Cluster struct {
-	ID      string
-	Brokers []string // addresses
-}
-
-// Cluster asks for the cluster's id and brokers. It is also the first thing to do to see that they can be reached.
-func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
-	md, err := c.metadata(ctx)
-	if err != nil {
-		return Cluster{}, fmt.Errorf("describe cluster at %v: %w", c.opts.Brokers, err)
-	}
-	out := Cluster{ID: md.ClusterID}
-	for _, b := range md.Brokers {
-		out.Brokers = append(out.Brokers, address(b.Host, b.Port))
-	}
-	return out, nil
-}
-
-// layout is where the partitions of a topic are.
-type layout struct {
-	leaders []string // address by partition; "" while there is none
-}
-
-func (c *Client) layout(ctx context.Context, topic string) (layout, error) {
-	md, err := c.metadata(ctx, topic)
-	if err != nil {
-		return layout{}, fmt.Errorf("describe topic %s: %w", topic, err)
-	}
-	brokers := make(map[int32]string)
-	for _, b := range md.Brokers {
-		brokers[b.NodeID] = address(b.Host, b.Port)
-	}
-	for _, t := range md.Topics {
-		if t.Name != topic {
-			continue
-		}
-		if err := codeError(t.ErrorCode); err != nil {
-			return layout{}, fmt.Errorf("describe topic %s: %w", topic, err)
-		}
-		l := layout{leaders: make([]string, len(t.Partitions))}
-		for _, p := range t.Partitions {
-			if int(p.PartitionIndex) < len(l.leaders) {
-				l.leaders[p.PartitionIndex] = brokers[p.LeaderID]
-			}
-		}
-		return l, nil
-	}
-	return layout{}, fmt.Errorf("describe topic %s: %w", topic, kafka.UnknownTopicOrPartition)
-}
-
-// Partitions returns the number of partitions of a topic.
-func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
-	l, err := c.layout(ctx, topic)
-	return len(l.leaders), err
-}
-
-// leader returns the address of a partition's leader.
-func (c *Client) leader(ctx context.Context, topic string, partition int32) (string, error) {
-	l, err := c.layout(ctx, topic)
-	if err != nil {
-		return "", err
-	}
-	if partition < 0 || int(partition) >= len(l.leaders) {
-		return "", fmt.Errorf("find leader of %s/%d: the topic has %d partitions: %w", topic, partition, len(l.leaders), kafka.UnknownTopicOrPartition)
-	}
-	if l.leaders[partition] == "" {
-		return "", fmt.Errorf("find leader of %s/%d: %w", topic, partition, kafka.LeaderNotAvailable)
-	}
-	return l.leaders[partition], nil
 }
 
 // dialLeader opens a connection of its own to a partition's leader.

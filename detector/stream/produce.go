@@ -47,10 +47,15 @@ func (c *Client) Write(ctx context.Context, topic string, messages []Message) er
 		return fmt.Errorf("write to %s: %w", topic, err)
 	}
 	defer unlock()
-	n, err := c.awaitPartitions(ctx, topic)
+	var where layout
+	err = c.retry(ctx, func() error {
+		where, err = c.writeLayout(ctx, topic)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", topic, err)
 	}
+	n := len(where.leaders)
 	pending := make(map[int32][]Message)
 	for _, m := range messages {
 		p := partitionOf(m.Key, n)
@@ -62,10 +67,12 @@ func (c *Client) Write(ctx context.Context, topic string, messages []Message) er
 		case err == nil:
 			continue
 		case !retriable(err):
+			c.forget(topic)
 			return fmt.Errorf("write to %s: %w", topic, err)
 		case wrote:
 			failures = 0
 		}
+		c.forget(topic)
 		c.metrics.writeRetries.WithLabelValues(topic).Inc()
 		c.noise.Warn().Err(err).Str("topic", topic).Msg("kafka: write failed, trying again")
 		if !pause(ctx, failures) {
@@ -107,7 +114,7 @@ func partitionOf(key []byte, partitions int) int32 {
 // writeOnce sends the head of each partition's queue, one request a leader, and takes off what was acknowledged. It
 // returns whether anything was, and the worst error.
 func (c *Client) writeOnce(ctx context.Context, topic string, pending map[int32][]Message) (wrote bool, worst error) {
-	where, err := c.layout(ctx, topic)
+	where, err := c.writeLayout(ctx, topic)
 	if err != nil {
 		return false, err
 	}
