@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/stream"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
@@ -127,6 +129,9 @@ func (o *demo) play(parent context.Context) error {
 	defer cancel(nil)
 	topic := o.service.conf.Ingest.Topic
 	if err := o.client.EnsureTopic(ctx, stream.TopicSpec{Name: topic, Partitions: demoPartitions}); err != nil {
+		if parent.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	served := make(chan error, 1)
@@ -163,7 +168,7 @@ func (o *demo) play(parent context.Context) error {
 
 // produce plays the scenario into the topic and waits until all of it has been read.
 func (o *demo) produce(ctx context.Context, topic string) (*fixtures.Truth, error) {
-	rows := newKafkaRows(ctx, o.client, topic)
+	rows := newKafkaRows(context.WithoutCancel(ctx), o.client, topic) // what is under way at Ctrl-C is written: the broker is here
 	quietUntil := o.story.Until.Time()
 	for _, i := range o.story.Incidents {
 		if from := i.From.Time().Add(-demoLead); from.Before(quietUntil) {
@@ -261,7 +266,8 @@ func (o *demo) conclude(ctx context.Context, truth *fixtures.Truth) error {
 		return err
 	}
 	wrong := disagreements(score)
-	fmt.Fprintf(o.view.w, "\n%s; %s\n", closingLine(o.service.result, len(o.view.records())), agreement(wrong))
+	found := slices.DeleteFunc(o.view.records(), func(r incident.Record) bool { return r.MergedInto != nil })
+	fmt.Fprintf(o.view.w, "\n%s; %s\n", closingLine(o.service.result, len(found)), agreement(wrong))
 	if o.once {
 		if len(wrong) > 0 {
 			return fmt.Errorf("demo scenario %s: found differs from injected: %s; the table above shows both", o.scenario, strings.Join(wrong, "; "))

@@ -50,7 +50,8 @@ func newSimulateCmd() *cobra.Command {
 (--truth) and what the detector may be told (--config-out). The same scenario and seed give the same bytes.`,
 		Example: `  drainwatch simulate --list
   drainwatch simulate --scenario june --out june.jsonl.gz --truth truth.json --config-out june.yaml
-  drainwatch simulate --scenario ./mine.yaml --rate 2000`,
+  drainwatch simulate --scenario ./mine.yaml --rate 2000
+  drainwatch simulate --scenario quiet --out kafka://127.0.0.1:9092/usage`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.list {
@@ -61,7 +62,7 @@ func newSimulateCmd() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.scenario, "scenario", "demo", "built-in scenario (see --list) or path of a scenario file")
-	f.StringVar(&o.out, "out", "-", "file for the rows, compressed if it ends in .gz or .zst; - is standard output")
+	f.StringVar(&o.out, "out", "-", "file for the rows, compressed if it ends in .gz or .zst; kafka://host:port/topic is a topic; - is standard output")
 	f.StringVar(&o.truth, "truth", "", "file for what is true of the rows, as JSON; - is standard output")
 	f.StringVar(&o.config, "config-out", "", "file for a configuration that tells the detector the rate card, plans and calendar of the scenario")
 	f.StringVar(&o.servegen, "servegen", "", "replay the clients of the ServeGen traces in this folder as users, instead of a scenario")
@@ -98,7 +99,7 @@ func (o *simulation) run(cmd *cobra.Command) (err error) {
 	} else if cmd.Flags().Changed("scenario") || o.config != "" {
 		return usagef("read command line: --servegen replays traces; leave --scenario and --config-out out")
 	}
-	sink, err := openRows(o.out, cmd.OutOrStdout())
+	sink, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -119,6 +120,18 @@ func (o *simulation) run(cmd *cobra.Command) (err error) {
 		}
 	}
 	return o.writeTruth(truth, cmd.OutOrStdout())
+}
+
+// open returns where the rows go.
+func (o *simulation) open(cmd *cobra.Command) (rowSink, error) {
+	if !strings.HasPrefix(o.out, kafkaScheme) {
+		return openRows(o.out, cmd.OutOrStdout())
+	}
+	log, err := newLogger(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return openKafkaRows(cmd.Context(), o.out, log)
 }
 
 func (o *simulation) generate(s *fixtures.Scenario, emit func(*event.Event) error) (*fixtures.Truth, error) {

@@ -155,7 +155,7 @@ func sameScope(a, b incident.Scope) bool {
 	return a.Kind == b.Kind && maps.Equal(a.Where, b.Where) && a.User == b.User && slices.Equal(sorted(a.Users), sorted(b.Users))
 }
 
-// overlaps reports whether some row could lie in both scopes, as far as the scopes tell.
+// overlaps reports whether the scopes themselves tell that some row could lie in both.
 func overlaps(a, b incident.Scope) bool {
 	if a.Kind == "cohort" && b.Kind == "cohort" {
 		for dim, value := range a.Where {
@@ -166,7 +166,7 @@ func overlaps(a, b incident.Scope) bool {
 		return true
 	}
 	if a.Kind == "cohort" || b.Kind == "cohort" {
-		return true // whether an account belongs to a cohort stands in its rows only
+		return false // whether an account belongs to a cohort stands in its rows only
 	}
 	users := members(a)
 	return slices.ContainsFunc(members(b), func(u string) bool { return slices.Contains(users, u) })

@@ -79,6 +79,8 @@ func TestCompare(t *testing.T) {
 		{"surge taken for a bug", "then it is a false alarm, not a finding", []Label{surge}, []incident.Record{record("r", "metering_bug", "price", cohort(), 1, 60)}, nil, 0, 1, []string{"r"}},
 		{"a user of the linked ones", "half of the ring is the ring", []Label{label("ring", "abuse", "farming", incident.Scope{Kind: "users", Users: []string{"b", "a"}}, 0, 60)},
 			[]incident.Record{record("r", "abuse", "scripted_drain", user("a"), 0, 60)}, map[string]string{"ring": "r"}, 0, 0, nil},
+		{"a person within a surge", "one busy person is not everybody", []Label{surge}, []incident.Record{record("r", "organic", "power_user", user("a"), 1, 60)}, nil, 0, 1, []string{"r"}},
+		{"a user of the cohort", "the cause is right, the scope is not", []Label{price}, []incident.Record{record("r", "metering_bug", "price", user("a"), 1, 60)}, map[string]string{"price": "r"}, 0, 0, nil},
 		{"another user", "another account is another incident", []Label{label("key", "abuse", "stolen_key", user("a"), 0, 60)},
 			[]incident.Record{record("r", "abuse", "scripted_drain", user("b"), 0, 60)}, nil, 1, 0, []string{"r"}},
 	} {
