@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -42,10 +43,15 @@ func (f *fleet) watchBehaviour() {
 func (f *fleet) normal(v *cohort.Value, m cohort.Measure) (mean, variance float64) {
 	all := f.store.All.Base(m)
 	mean, variance = all.Mean(), all.Variance()
-	if b := v.Base(m); b.N >= 400 {
+	if b := v.Base(m); b.N >= 400 && !f.young(v) {
 		mean = b.Mean()
 	}
 	return mean, max(variance, 0.05)
+}
+
+// young says whether a value appeared too lately to have a past of its own: a release would teach its own fault.
+func (f *fleet) young(v *cohort.Value) bool {
+	return slices.Contains(adoptable, v.Dim) && v.First >= f.first+cohort.Hour && f.now-v.First < 7*24*cohort.Hour
 }
 
 // evidence returns the nats for a shift of m upwards, over a stretch of a value.
@@ -81,6 +87,14 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 			}
 		}
 	}
+	for _, v := range f.store.Values {
+		if !f.young(v) || f.now-v.First > cohort.EarlyFor {
+			continue
+		}
+		if nats, _ := f.evidence(v, m, v.Early(m)); nats > need {
+			return v.First, true
+		}
+	}
 	return 0, false
 }
 
@@ -111,9 +125,14 @@ func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
 	return c.done(f.o.Dimensions, notClient...)
 }
 
+// perHour returns how many buckets a user's hour holds.
+func (f *fleet) perHour(m cohort.Measure) float64 {
+	w := f.store.All.MomentSince(m, f.now-cohort.KeepFives)
+	return w.N / max(w.Users, 1)
+}
+
 func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
-	w := f.store.All.MomentSince(b.Measure, from)
-	cluster := max(1, w.N/max(w.Users, 1)) * session
+	cluster := session * max(1, f.perHour(b.Measure))
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
@@ -204,10 +223,16 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 		}
 		sum += m.Sum - m.N*(l.base+l.shift/2)
 	}
-	for _, c := range l.where {
-		if v := f.store.Value(c.Dim, c.Value); v != nil && f.isNew(v, l.onset-4*cohort.Hour) && v.First > l.onset-6*cohort.Hour {
-			l.onset = min(l.onset, v.First)
-			l.onset = max(l.onset, v.First)
+	if first := f.store.First(l.where); first > f.first+cohort.Hour && l.onset-first < cohort.EarlyFor {
+		// A scope that is new: the fault came with it, unless what it did before the step says otherwise.
+		var early cohort.Moment
+		f.store.Each(first, max(l.onset, first+1), func(leaf *cohort.Leaf, c *cohort.Cell) {
+			if c.Moments != nil && l.where.Matches(&leaf.Values) {
+				early.Merge(c.Moments[l.measure])
+			}
+		})
+		if early.N < 20 && l.onset-first < 6*cohort.Hour || early.N >= 20 && early.Mean()-l.base > l.shift/2 {
+			l.onset = first
 		}
 	}
 	l.onset = max(l.onset, f.first)
@@ -224,21 +249,21 @@ func (f *fleet) elsewhere(l *live) float64 {
 	return l.outside.Moments[l.measure].Mean() - l.base
 }
 
-// followMeasure keeps a client's incident up to date: it is over when the users of the scope have been back at their own
-// past for two hours, and some were there.
+// followMeasure keeps a client's incident up to date.
 func (f *fleet) followMeasure(l *live) {
-	if !f.due(l) {
+	t := l.tick
+	l.tick = tickHits{}
+	if t.opportunities > 0 {
+		l.lastHit, l.cleanHit = f.now, f.now
+	}
+	if f.vanished(l, t) {
+		l.finding.Over = true
+	} else if !f.due(l) {
 		return
 	}
-	recent := f.store.Sum(l.where, f.now-2*cohort.Hour, f.now)
 	l.hit = period(&l.inside)
-	if recent.Moments != nil {
-		m := recent.Moments[l.measure]
-		if shift := m.Mean() - l.base; m.Users >= float64(f.rules.MinUsers) && shift < l.shift/4 && m.N >= 20 && f.now-l.openedAt > 2*cohort.Hour {
-			l.finding.Over = true
-		} else if m.N > 0 && shift > l.shift/2 {
-			l.lastHit = f.now
-		}
+	if !l.finding.Over {
+		l.finding.Over = f.settled(l)
 	}
 	if l.inside.Moments != nil {
 		if m := l.inside.Moments[l.measure]; m.N > 0 {
@@ -257,6 +282,23 @@ func (f *fleet) followMeasure(l *live) {
 	f.judge(l, l.Cause)
 	l.finding.Over = over
 	f.update(l)
+}
+
+// settled says whether the scope is back: over some hours its measure stands less than a quarter as far above its baseline as
+// over the incident. The users' own pasts cannot tell, for they learn the fault within days.
+func (f *fleet) settled(l *live) bool {
+	const span, least = 6 * cohort.Hour, 100
+	recent := f.store.Sum(l.where, f.now-span, f.now)
+	if f.now-l.openedAt < span || recent.Rows < least {
+		return false
+	}
+	base := f.baseline(l)
+	now := period(&recent)
+	above := math.Log(l.hit.Level(l.measure) / base.Level(l.measure))
+	if !(above > measureShift/2) || math.IsInf(above, 0) {
+		return false
+	}
+	return math.Log(now.Level(l.measure)/base.Level(l.measure)) < above/4
 }
 
 // refineMeasure searches the scope of a client's incident again with all that came since the onset.

@@ -38,6 +38,9 @@ func (f *fleet) claims() []ledger.Claim {
 		}
 		if l.Status == incident.Resolved {
 			c.To = l.LastAt
+			if c.ByMeasure {
+				c.To += cohort.Tick
+			}
 			if !c.ByMeasure && l.base <= cleanBase {
 				c.To += recoverAfter // rows that came too late to be seen
 			}
@@ -106,6 +109,8 @@ func (f *fleet) booked(results map[string]ledger.Result, final bool) {
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
 			if l.by == byFlag {
 				l.finding.StartedAt, l.finding.LastAt = r.First, r.Last
+			} else if l.Status == incident.Resolved {
+				l.finding.LastAt = r.Last
 			}
 			l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
 		}

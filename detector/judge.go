@@ -88,15 +88,7 @@ func (f *fleet) baseline(l *live) verdict.Period {
 	where, fresh := f.before(l)
 	end := max(l.lastHit+1, l.onset+cohort.Tick)
 	history := max(f.first, l.onset-7*24*cohort.Hour)
-	hours := map[int64]*verdict.Period{}
-	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
-		p := hours[h]
-		if p == nil {
-			p = &verdict.Period{}
-			hours[h] = p
-		}
-		p.Add(c, 1)
-	})
+	hours := f.past(l, where, history)
 	var base verdict.Period
 	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
 		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
@@ -111,6 +103,24 @@ func (f *fleet) baseline(l *live) verdict.Period {
 		base = base.Scale(l.hit.Users / base.Users)
 	}
 	return base
+}
+
+// past returns the hours of a scope before the onset. They are kept with the incident, which may outlive the store's.
+func (f *fleet) past(l *live, where cohort.Where, history int64) map[int64]*verdict.Period {
+	if l.hours != nil && l.hoursOf.Equal(where) && l.hoursTo == l.onset {
+		return l.hours
+	}
+	hours := map[int64]*verdict.Period{}
+	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+		p := hours[h]
+		if p == nil {
+			p = &verdict.Period{}
+			hours[h] = p
+		}
+		p.Add(c, 1)
+	})
+	l.hours, l.hoursOf, l.hoursTo = hours, where, l.onset
+	return hours
 }
 
 // before returns the scope as it was before the incident: a value that did not exist then gives way to whatever else all of

@@ -32,7 +32,11 @@ type live struct {
 	shift     float64 // of the measure
 	elsewhere float64
 	loser     string
-	quiet     bool // lay in the past when the program first started
+	hours     map[int64]*verdict.Period // the scope before the onset
+	hoursOf   cohort.Where
+	hoursTo   int64
+
+	quiet bool // lay in the past when the program first started
 
 	inside      cohort.Cell    // sums of the scope since the onset
 	outside     cohort.Cell    // sums of everything else since the onset
@@ -60,6 +64,7 @@ type tickHits struct{ hits, opportunities, last int64 }
 
 func (t *tickHits) add(c *cohort.Cell, l *live) {
 	if l.by != byFlag {
+		t.opportunities += c.Rows
 		return
 	}
 	off := c.Flagged(l.flag)

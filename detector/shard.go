@@ -227,6 +227,9 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		c.Usage.Add(e.Credits)
 		if !r.flags.Has(cohort.Duplicate) && !r.flags.Has(cohort.Copy) {
 			c.Requests++
+			if p.Unprompted {
+				c.Background++
+			}
 		}
 		if e.Status != event.OK {
 			c.Failures++

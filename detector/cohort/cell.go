@@ -103,6 +103,7 @@ func (o *Off) Seen(t int64) {
 type Cell struct {
 	Rows       int64 // of kind usage, failed ones included
 	Requests   int64
+	Background int64 // of those, requests that no turn of a user asked for
 	Turns      int64
 	Users      int64 // users whose first row of an hour fell here
 	Failures   int64 // usage rows whose status is not ok
@@ -161,6 +162,7 @@ func (c *Cell) Opportunities(f Flag) int64 {
 func (c *Cell) Add(d *Cell) {
 	c.Rows += d.Rows
 	c.Requests += d.Requests
+	c.Background += d.Background
 	c.Turns += d.Turns
 	c.Users += d.Users
 	c.Failures += d.Failures

@@ -16,6 +16,8 @@ type Value struct {
 	Marked int64 // for the owner's use: when it was last found to show something new
 	fives  []short
 
+	early [NumMoments]Moment // of the first EarlyFor since First: a release is judged by all that it has done
+
 	base struct {
 		off, n  [NumFlags]float64
 		moments [NumMoments]Moment
@@ -31,6 +33,12 @@ type short struct {
 	users   [NumFlags]int64
 	moments [NumMoments]Moment
 }
+
+// EarlyFor is how long a new value's measures are summed from its first row on.
+const EarlyFor = 3 * 24 * Hour
+
+// Early returns measure m over the first EarlyFor of the value.
+func (v *Value) Early(m Measure) Moment { return v.early[m] }
 
 // Window sums a flag over a stretch of time.
 type Window struct{ Rows, Users, Opportunities float64 }
@@ -80,6 +88,9 @@ func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
 		for m := range s.moments {
 			if h.Measures&(1<<m) == 0 {
 				s.moments[m].add(c.Moments[m], float64(sign))
+				if at < v.First+EarlyFor {
+					v.early[m].add(c.Moments[m], float64(sign))
+				}
 			}
 		}
 	}

@@ -61,6 +61,9 @@ func cellOf(it *Item, newHour bool) *cohort.Cell {
 	c.Rows = 1
 	if !it.Flags.Has(cohort.Duplicate) && !it.Flags.Has(cohort.Copy) {
 		c.Requests = 1
+		if it.Unprompted {
+			c.Background = 1
+		}
 	}
 	c.Usage.Add(e.Credits)
 	c.Input, c.Cached, c.Output = e.Input, e.Cached, e.Output

@@ -19,6 +19,7 @@ const (
 type Row struct {
 	NewHour         bool         // the user's first row of an hour
 	NewTurn         bool         // the first row of a turn
+	Unprompted      bool         // a request that no turn of the user asked for
 	Fresh, FreshDay cohort.Flags // flags that the user bears for the first time within an hour, a day
 }
 
@@ -80,6 +81,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 			c.Requests++
 			if u.unprompted(e) {
 				c.Background++
+				r.Unprompted = true
 			}
 		}
 		if e.Status != event.OK {

@@ -11,8 +11,8 @@ var Names = []string{"users", "turns", "requests", "rows", "tokens", "cache", "m
 
 // Period is what a scope drew over a stretch of time; a baseline is scaled to the same length. Users are active user-hours.
 type Period struct {
-	Users, Turns, Requests, Rows, Input, Cached, Output float64
-	Credits, Usage, Priced, List, Full                  float64
+	Users, Turns, Requests, Background, Rows, Input, Cached, Output float64
+	Credits, Usage, Priced, List, Full                              float64
 }
 
 // Add adds w times the sums of c.
@@ -20,6 +20,7 @@ func (p *Period) Add(c *cohort.Cell, w float64) {
 	p.Users += w * float64(c.Users)
 	p.Turns += w * float64(c.Turns)
 	p.Requests += w * float64(c.Requests)
+	p.Background += w * float64(c.Background)
 	p.Rows += w * float64(c.Rows)
 	p.Input += w * float64(c.Input)
 	p.Cached += w * float64(c.Cached)
@@ -34,7 +35,7 @@ func (p *Period) Add(c *cohort.Cell, w float64) {
 // Plus returns p + q.
 func (p Period) Plus(q Period) Period {
 	return Period{
-		p.Users + q.Users, p.Turns + q.Turns, p.Requests + q.Requests, p.Rows + q.Rows, p.Input + q.Input, p.Cached + q.Cached,
+		p.Users + q.Users, p.Turns + q.Turns, p.Requests + q.Requests, p.Background + q.Background, p.Rows + q.Rows, p.Input + q.Input, p.Cached + q.Cached,
 		p.Output + q.Output, p.Credits + q.Credits, p.Usage + q.Usage, p.Priced + q.Priced, p.List + q.List, p.Full + q.Full,
 	}
 }
@@ -42,9 +43,30 @@ func (p Period) Plus(q Period) Period {
 // Scale returns p times w.
 func (p Period) Scale(w float64) Period {
 	return Period{
-		p.Users * w, p.Turns * w, p.Requests * w, p.Rows * w, p.Input * w, p.Cached * w, p.Output * w,
+		p.Users * w, p.Turns * w, p.Requests * w, p.Background * w, p.Rows * w, p.Input * w, p.Cached * w, p.Output * w,
 		p.Credits * w, p.Usage * w, p.Priced * w, p.List * w, p.Full * w,
 	}
+}
+
+// Level returns what a measure of behaviour comes to over a period, 0 where it is unknown.
+func (p *Period) Level(m cohort.Measure) float64 {
+	n, d := 0.0, 0.0
+	switch m {
+	case cohort.RequestsPerTurn:
+		n, d = p.Requests-p.Background, p.Turns
+	case cohort.Background:
+		n, d = p.Background, p.Turns
+	case cohort.InputPerRequest:
+		n, d = p.Input, p.Requests
+	case cohort.Uncached:
+		n, d = p.Input-0.9*p.Cached, p.Input
+	case cohort.Turns:
+		n, d = p.Turns, p.Users
+	}
+	if n <= 0 || d <= 0 {
+		return 0
+	}
+	return n / d
 }
 
 // Factor is one quotient of the identity.
