@@ -15,9 +15,7 @@ import (
 // metadata asks the configured brokers in turn, then those the cluster named, and returns the first answer. It does
 // so twice, since a connection may have broken while it was idle.
 func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Response, error) {
-	c.mu.Lock()
-	addrs := slices.Concat(c.opts.Brokers, c.known)
-	c.mu.Unlock()
+	addrs := c.brokers()
 	var first error
 	for _, addr := range slices.Concat(addrs, addrs) {
 		res, err := c.ask(ctx, linkKey{addr, forQuestions}, &metadata.Request{TopicNames: append([]string{}, topics...)})
@@ -26,6 +24,7 @@ func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Resp
 			c.remember(md)
 			return md, nil
 		}
+		c.log.Debug().Err(err).Str("broker", addr).Msg("kafka: no answer to a question")
 		if first == nil {
 			first = err
 		}
@@ -36,15 +35,32 @@ func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Resp
 	return nil, first
 }
 
-func (c *Client) remember(md *metadata.Response) {
+// brokers are the configured addresses and those that the cluster named since.
+func (c *Client) brokers() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = c.known[:0:0]
-	for _, b := range md.Brokers {
-		if a := address(b.Host, b.Port); !slices.Contains(c.opts.Brokers, a) {
-			c.known = append(c.known, a)
+	return slices.Concat(c.opts.Brokers, c.known)
+}
+
+// remember puts the brokers that the cluster names in front of those known before. None is forgotten for not being
+// named, up to a bound: while a controller is replaced, a cluster may name no broker at all.
+func (c *Client) remember(md *metadata.Response) {
+	const bound = 100
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var now []string
+	add := func(addr string) {
+		if !slices.Contains(c.opts.Brokers, addr) && !slices.Contains(now, addr) && len(now) < bound {
+			now = append(now, addr)
 		}
 	}
+	for _, b := range md.Brokers {
+		add(address(b.Host, b.Port))
+	}
+	for _, addr := range c.known {
+		add(addr)
+	}
+	c.known = now
 }
 
 func address(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }

@@ -119,7 +119,7 @@ func (c *Consumer) config(members *connections) kafka.ConsumerGroupConfig {
 	o := &c.client.opts
 	d := c.client.dialer
 	return kafka.ConsumerGroupConfig{
-		ID: c.group, Brokers: o.Brokers, Topics: []string{c.topic},
+		ID: c.group, Brokers: c.client.brokers(), Topics: []string{c.topic},
 		Dialer: &kafka.Dialer{
 			ClientID: d.clientID, Timeout: dialTimeout, TLS: d.tls, SASLMechanism: d.mechanism, DialFunc: members.dial,
 		},
