@@ -21,7 +21,11 @@ func newConfigCmd() *cobra.Command {
 		Short: "Validate a configuration: every fault with its line",
 		Long: `check reads the configuration as every other command does (flags over environment over file), names every
 fault with file, line and key, and prints the configuration in effect, with secrets masked.
-It exits with 0 if the configuration is right and 2 if it is not.`,
+It exits with 0 if the configuration is right and 2 if it is not.
+
+Every key has a variable: ingest.tls.ca_file is DRAINWATCH_INGEST_TLS_CA_FILE, lists are comma-separated. Of the
+variables that Kafka tools share, KAFKA_BROKERS, KAFKA_TLS_{ENABLED,CAFILEPATH,CERTFILEPATH,KEYFILEPATH} and
+KAFKA_SASL_{ENABLED,MECHANISM,USERNAME,PASSWORD} are understood; the program's own override them.`,
 		Example: `  drainwatch config check --config drainwatch.yaml
   DRAINWATCH_INGEST_TOPIC=charges drainwatch config check`,
 		Args: cobra.NoArgs,

@@ -21,8 +21,8 @@ import (
 
 const (
 	demoPartitions = 4
-	demoSpeed      = 600              // an hour of the incident in six seconds
-	demoLead       = 10 * time.Minute // of quiet traffic shown before the first incident
+	demoSpeed      = 600       // an hour of the incident in six seconds
+	demoLead       = time.Hour // of quiet traffic shown before the first incident
 	demoBookEvery  = 10 * time.Second
 )
 
@@ -103,7 +103,7 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	defer o.client.Close()
 	o.view = &view{
 		w: out, terminal: isTerminal(out), color: wantsColor(out),
-		title: fmt.Sprintf("drainwatch demo: %s (open incidents: http://%s/)", strings.TrimSuffix(o.story.Story, "."), probes.addr),
+		title: fmt.Sprintf("drainwatch demo at http://%s/: %s", probes.addr, o.story.Story),
 	}
 	if !o.view.terminal {
 		fmt.Fprintln(out, o.view.title)

@@ -22,7 +22,7 @@ func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error
 		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
 			"if that is meant, start afresh with another ingest.group or topics.prefix"}
 	}
-	p.owned, p.caughtUp, p.committed = true, false, a.Committed
+	p.owned, p.caughtUp, p.committed, p.idleSince = true, false, a.Committed, time.Time{}
 	if p.next < 0 {
 		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
 	}
@@ -43,13 +43,25 @@ func (s *service) Records(ctx context.Context, partition int32, records []detect
 	return nil
 }
 
+// idleAfter is how long a partition must have had nothing new before ticks stop waiting for it. Being at the log's
+// end for a moment says nothing: of a burst that a producer writes to all partitions, one may be read to its end
+// before another has begun, and ticks that went on without it would find its rows too late.
+const idleAfter = 5 * time.Second
+
 // Idle implements stream.Handler.
 func (s *service) Idle(_ context.Context, partition int32, head int64) error {
-	if err := s.engine.Idle(partition); err != nil {
-		return err
-	}
 	s.advance(partition, head, true)
-	return nil
+	s.mu.Lock()
+	p := s.parts[partition]
+	if p.idleSince.IsZero() {
+		p.idleSince = time.Now()
+	}
+	idle := time.Since(p.idleSince) >= idleAfter
+	s.mu.Unlock()
+	if !idle {
+		return nil
+	}
+	return s.engine.Idle(partition)
 }
 
 // advance notes how far a partition was read and now and then tells the group, for the tools that show lag.
@@ -58,6 +70,9 @@ func (s *service) advance(partition int32, next int64, idle bool) {
 	p := s.parts[partition]
 	p.next = next
 	p.caughtUp = p.caughtUp || idle
+	if !idle {
+		p.idleSince = time.Time{}
+	}
 	if idle && !s.opened && s.allCaughtUp() {
 		s.opened = true
 		close(s.ready)

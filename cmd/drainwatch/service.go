@@ -55,7 +55,8 @@ type service struct {
 // progress is how far a partition was read in this process.
 type progress struct {
 	owned, caughtUp bool
-	next            int64 // offset; -1 before the first record
+	next            int64     // offset; -1 before the first record
+	idleSince       time.Time // since when there was nothing new; zero while there is
 	committed       int64
 	commitAt        time.Time
 }

@@ -21,6 +21,7 @@ const (
 	barFull     = 12. // times the expected drain that fills it
 	shownRates  = 10
 	notableRate = 1.5 // times the expected drain from which a cohort is coloured
+	shownUsers  = 20  // below which a cohort's drain is that of single people
 )
 
 // view shows what the detector sees while it runs: drawn again in place on a terminal, as lines that come once elsewhere.
@@ -144,7 +145,8 @@ func (v *view) loudest(n int) []incident.Record {
 func statusLine(s *detector.Snapshot) string {
 	line := fmt.Sprintf("%s  %s, %s, %s firing", clock(s.At), count(s.Rows, "row", "rows"), count(int64(s.Users), "user", "users"),
 		count(int64(len(s.Open)), "incident", "incidents"))
-	if worst := notable(s.Cohorts); len(worst) > 0 && worst[0].Ratio >= notableRate {
+	// Without an incident a cohort's drain is weather: on quiet days small ones are many times off, too.
+	if worst := notable(s.Cohorts); len(s.Open) > 0 && len(worst) > 0 && worst[0].Ratio >= notableRate {
 		line += fmt.Sprintf("; %s drains %s of what is expected", cohortName(worst[0].Where), times(worst[0].Ratio))
 	}
 	return line
@@ -174,9 +176,9 @@ func rateLines(rates []detector.CohortRate, width int) []string {
 	return lines
 }
 
-// notable returns cohorts that people are in, those furthest from what is expected first.
+// notable returns cohorts that enough people are in, those furthest above what is expected first.
 func notable(rates []detector.CohortRate) []detector.CohortRate {
-	out := slices.DeleteFunc(slices.Clone(rates), func(c detector.CohortRate) bool { return c.Users == 0 || len(c.Where) == 0 })
+	out := slices.DeleteFunc(slices.Clone(rates), func(c detector.CohortRate) bool { return c.Users < shownUsers || len(c.Where) == 0 })
 	slices.SortStableFunc(out, func(a, b detector.CohortRate) int {
 		switch {
 		case distanceFromOne(a.Ratio) > distanceFromOne(b.Ratio):

@@ -18,7 +18,8 @@ func testSnapshot() *detector.Snapshot {
 			{Users: 5210, PerHour: 44_100, Expected: 6_000, Ratio: 7.35},
 			{Where: map[string]string{"plan": "free"}, Users: 1100, PerHour: 95, Expected: 101.5, Ratio: 0.936},
 			{Where: map[string]string{"plan": "pro", "region": "eu-west-1"}, Users: 3412, PerHour: 41_000, Expected: 3_416, Ratio: 12.002},
-			{Where: map[string]string{"plan": "pro\x1b[2J", "region": "us"}, Users: 12, PerHour: 3},
+			{Where: map[string]string{"plan": "pro\x1b[2J", "region": "us"}, Users: 25, PerHour: 3},
+			{Where: map[string]string{"plan": "team", "region": "us"}, Users: 2, PerHour: 3, Expected: 0.1, Ratio: 30},
 			{Where: map[string]string{"region": "nobody"}},
 		},
 	}
