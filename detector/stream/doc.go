@@ -8,9 +8,9 @@
 // # What is taken from kafka-go and what is not
 //
 // Group membership is kafka-go's ConsumerGroup, the protocol messages and codecs are its protocol and compress
-// packages. Fetching is not: Reader has no revoke signal, and Conn.ReadBatch hands out the records of aborted
-// transactions and transaction markers as if they were rows, throws keys away in its fast form, says nothing of
-// the log's start and skips ahead silently when that has passed the reader. So a fetch is sent and its record
+// packages. Fetching is not: Reader has no revoke signal and skips ahead silently where retention overtook it, and
+// Conn.ReadBatch hands out transaction markers and the records of aborted transactions as if they were rows, tells
+// neither the log's start nor its last stable offset, and throws keys away in its fast form. So a fetch is sent and its record
 // batches are taken apart here (fetch.go, batch.go), which also makes a record cost less: keys and values are cut
 // out of one string a batch instead of being copied one by one.
 //
