@@ -152,6 +152,9 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
+	if f.denied(l) {
+		return false
+	}
 	if to := f.expected(l, cause); to > 0 {
 		l.silentTo = to
 		f.lives = append(f.lives, l)
@@ -282,6 +285,18 @@ func (f *fleet) followMeasure(l *live) {
 	f.judge(l, l.Cause)
 	l.finding.Over = over
 	f.update(l)
+}
+
+// denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new
+// has no such past.
+func (f *fleet) denied(l *live) bool {
+	if _, fresh := f.before(l); fresh {
+		return false
+	}
+	base := f.baseline(l)
+	now := period(&l.inside)
+	was, is := base.Level(l.measure), now.Level(l.measure)
+	return was > 0 && is > 0 && math.Log(is/was) < measureShift/2
 }
 
 // settled says whether the scope is back: over some hours its measure stands less than a quarter as far above its baseline as

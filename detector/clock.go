@@ -70,7 +70,13 @@ func (c *clock) release(end bool) []Record {
 		}
 		at := slices.Clone(c.heldAt)
 		slices.Sort(at)
-		c.head, c.started = at[(n-1)/2], true
+		// The first of those that lie near the middle one: a stray clock among them says nothing.
+		middle := at[(n-1)/2]
+		i := 0
+		for at[i] < middle-maxJump {
+			i++
+		}
+		c.head, c.started = at[i], true
 	case n >= jumpRows && n > c.near:
 		c.head = slices.Min(c.heldAt)
 	default:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -42,6 +43,7 @@ type Engine struct {
 	workers  sync.WaitGroup // shards
 	decoders sync.WaitGroup
 	fleetEnd chan struct{}
+	ratedAt  time.Time // of the fleet's goroutine
 	snapshot atomic.Pointer[Snapshot]
 	ledger   atomic.Pointer[[]ledger.Row]
 	metrics  *metrics

@@ -30,7 +30,6 @@ type fleet struct {
 	seen     cohort.Flags    // what it showed
 	fiveAt   int64           // next five-minute work
 	hourAt   int64           // next hourly work
-	viewAt   int64           // next look at the cohorts for the live view
 	warm     bool
 	suspects []profile.Finding
 	devices  map[string][]string // young accounts by device

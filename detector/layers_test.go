@@ -233,7 +233,7 @@ func importFault(dir, target string, test bool) string {
 		return ""
 	}
 	target = strings.TrimPrefix(strings.TrimPrefix(target, module), "/")
-	if !test && strings.HasSuffix(target, "test") {
+	if _, known := layers[target]; !test && !known && strings.HasSuffix(target, "test") {
 		return fmt.Sprintf("%s serves tests only", target)
 	}
 	to := layerOf(target)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/dedupe"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/profile"
@@ -128,7 +129,12 @@ func (s *shard) place(r Record, e *event.Event) {
 	case ahead:
 		s.clock.hold(r, e.Time)
 	case late:
-		s.counts.Late++
+		// A redelivery is a redelivery, however late.
+		if r := s.class.rows.Add(e.User, e.ID, dedupe.Content(e)); r != dedupe.First {
+			s.repeat(r == dedupe.Conflict)
+		} else {
+			s.counts.Late++
+		}
 	case onTime:
 		s.count(e)
 	}
@@ -154,10 +160,7 @@ func (s *shard) timeAhead(r Record) {
 func (s *shard) count(e *event.Event) {
 	r := s.class.classify(e)
 	if r.repeat {
-		s.counts.Duplicates++
-		if r.conflict {
-			s.counts.Conflicts++
-		}
+		s.repeat(r.conflict)
 		return
 	}
 	s.counts.Counted++
@@ -176,6 +179,14 @@ func (s *shard) count(e *event.Event) {
 	s.cell(leaf, e.Time).count(e, &r, &p)
 	if e.Device != "" && p.NewHour {
 		s.link(e)
+	}
+}
+
+// repeat counts a redelivery.
+func (s *shard) repeat(conflict bool) {
+	s.counts.Duplicates++
+	if conflict {
+		s.counts.Conflicts++
 	}
 }
 

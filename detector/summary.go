@@ -109,8 +109,10 @@ type CohortRate struct {
 	Ratio    float64 // 0 where nothing is expected
 }
 
-// snap publishes what the fleet sees. Called in the fleet's goroutine, at most once a minute of event time, and when
-// incidents change.
+// rateEvery is how often the cohorts of the live view are summed: people read it, so it goes by their clock.
+const rateEvery = 250 * time.Millisecond
+
+// snap publishes what the fleet sees. Called in the fleet's goroutine.
 func (e *Engine) snap() {
 	f := e.fleet
 	old := e.snapshot.Load()
@@ -121,8 +123,8 @@ func (e *Engine) snap() {
 	for _, n := range f.users {
 		s.Users += n
 	}
-	if e.o.LiveView && f.now >= f.viewAt {
-		f.viewAt = f.now - f.now%(6*cohort.Tick) + 6*cohort.Tick
+	if now := e.o.Now(); e.o.LiveView && now.Sub(e.ratedAt) >= rateEvery {
+		e.ratedAt = now
 		s.Cohorts = f.rates()
 	}
 	for _, r := range f.records(e.id) {

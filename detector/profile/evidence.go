@@ -30,6 +30,7 @@ type Finding struct {
 
 	// Of a Drain.
 	Evidence               float64 // nats of the leaky volume evidence
+	Novel                  float64 // nats of the same over identities first seen within a day
 	Score                  float64 // of the evidence with identity
 	Ratio                  float64 // list value an active bucket over the user's past
 	Observed, Expected     float64 // credits an active bucket
@@ -50,6 +51,7 @@ const (
 	IdentityThreshold = 14
 	suspectRows       = 10
 	crowd             = 4
+	evenAt            = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
 	leakHours         = 24.0
 )
 
@@ -88,7 +90,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		u.since, u.standing = u.bucket, Counts{}
 	}
 	f := t.finding(u, c, m)
-	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd(); strong {
+	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script(); strong {
 		u.strongAt = u.bucket
 	}
 	switch strong := u.strongAt == u.bucket; {
@@ -106,7 +108,7 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
 		Kind: Drain, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
 		Evidence: float64(u.volume), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
-		Evenness: u.gaps.cv(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
+		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
 	if u.evenness.n > 0 {
 		f.PastEvenness = float64(u.evenness.sum / u.evenness.n)
@@ -124,6 +126,7 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.NewNetworks, f.Networks = u.ids[network].fresh(minute, 24*60)
 	f.NewKeys, _ = u.ids[apiKey].fresh(minute, 24*60)
 	f.NewCountries, _ = u.ids[country].fresh(minute, 24*60)
+	f.Novel = float64(u.novel)
 	if u.novel > 0 {
 		nats := 0.0
 		if f.NewDevices > 0 {
@@ -159,6 +162,11 @@ func (u *User) drawn() (now, past Counts) {
 	return now, past
 }
 
+// Script says whether a machine seems to draw: evenly, through the night, and several times what the user's days do.
+func (f *Finding) Script() bool {
+	return f.Evenness < evenAt && f.AwakeHours >= 16 && f.DayRatio >= 5 && f.Days >= 1
+}
+
 // Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
 // day that draws several times what the user's days do.
 func (f *Finding) Crowd() bool {
@@ -168,7 +176,7 @@ func (f *Finding) Crowd() bool {
 // Automation returns how much more even and sleepless than before the user's rows are, in nats, 0 to 6.
 func (f *Finding) Automation() float64 {
 	a := 0.0
-	if f.Evenness < 0.5 {
+	if f.Evenness < evenAt {
 		a += 2
 		if f.PastEvenness > 2*f.Evenness {
 			a++

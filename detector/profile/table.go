@@ -71,13 +71,15 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	r.NewHour = u.tick(e.Time)
 	u.leaf = leaf
 
+	// What was charged again was asked for once.
+	again := flags.Has(cohort.Duplicate) || flags.Has(cohort.Copy)
 	c := &u.now
 	switch e.Kind {
 	case event.Penalty:
 		c.Penalties++
 	default:
 		c.Rows++
-		if !flags.Has(cohort.Duplicate) {
+		if !again {
 			c.Requests++
 			if u.unprompted(e) {
 				c.Background++
@@ -93,13 +95,15 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		c.Turns++
 	}
 	c.Credits += float32(e.Credits.Float64())
-	if q.Known && !flags.Has(cohort.Duplicate) && !flags.Has(cohort.Copy) {
+	if q.Known && !again {
 		c.List += float32(q.Expected.Float64())
 	}
-	c.Input += float32(e.Input)
-	c.Cached += float32(e.Cached)
-	c.CacheWrite += float32(e.CacheWrite)
-	c.Output += float32(e.Output)
+	if !again {
+		c.Input += float32(e.Input)
+		c.Cached += float32(e.Cached)
+		c.CacheWrite += float32(e.CacheWrite)
+		c.Output += float32(e.Output)
+	}
 	if u.identify(e) {
 		value := e.Credits.Float64()
 		if q.Known {
@@ -179,6 +183,7 @@ func (t *Table) close(u *User) {
 	if base.Buckets >= minPast && u.leaf != nil {
 		t.measure(u, c, &base)
 	}
+	u.even()
 	t.weigh(u, c, &base)
 	for f := range u.flagPast {
 		share := float32(0)
@@ -194,12 +199,6 @@ func (t *Table) close(u *User) {
 	u.roll()
 	u.today.add(c, 1)
 	u.standing.add(c, 1)
-	if cv := u.gaps.cv(); u.gaps.n >= 8 && !math.IsNaN(cv) {
-		u.evenness.n *= 0.98
-		u.evenness.sum *= 0.98
-		u.evenness.squares *= 0.98
-		u.evenness.observe(float32(cv))
-	}
 	u.now, u.gaps, u.novelNow = Counts{}, spread{}, 0
 }
 

@@ -11,10 +11,12 @@ import (
 const Bucket = int64(600e9)
 
 const (
-	day      = int64(86400e9)
-	dayDecay = 0.97 // of the past, an active day
-	dayCap   = 48   // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
-	minPast  = 3    // active buckets of past below which a user is not compared with it
+	day         = int64(86400e9)
+	dayDecay    = 0.97 // of the past, an active day
+	dayCap      = 48   // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
+	evenGaps    = 12   // gaps of a bucket that say how even they are
+	evenBuckets = 6    // buckets over which that is averaged
+	minPast     = 3    // active buckets of past below which a user is not compared with it
 )
 
 // Counts are sums over a stretch of time, or decayed sums. Float32 carries seven digits: for ratios, never for money owed.
@@ -98,13 +100,16 @@ type User struct {
 	standing  Counts // drawn since then
 	said      bool
 	ids       [numKinds]identities
-	evenness  spread // of past buckets' gaps
+	lately    spread // of the coefficients of variation of the latest buckets' gaps
+	evenness  spread // and of the past's
 }
 
 // spread sums values to give a coefficient of variation.
 type spread struct{ n, sum, squares float32 }
 
 func (s *spread) observe(x float32) { s.n++; s.sum += x; s.squares += x * x }
+
+func (s *spread) fade(w float32) { s.n *= w; s.sum *= w; s.squares *= w }
 
 // cv returns standard deviation over mean, NaN below two values.
 func (s *spread) cv() float64 {
@@ -115,11 +120,35 @@ func (s *spread) cv() float64 {
 	return math.Sqrt(max(float64(s.squares/s.n)-m*m, 0)) / m
 }
 
-// base returns the past that the user is held against: what is older than today, with today's where that is too little.
+// even takes the closed bucket's gaps into what is known of how evenly the user's rows come. Short buckets look even by chance.
+func (u *User) even() {
+	cv := u.gaps.cv()
+	if u.gaps.n < evenGaps || math.IsNaN(cv) {
+		return
+	}
+	u.lately.fade(1 - 1.0/evenBuckets)
+	u.lately.observe(float32(cv))
+	if !u.held() && u.novel == 0 {
+		u.evenness.fade(0.99)
+		u.evenness.observe(float32(cv))
+	}
+}
+
+// evenly returns the mean coefficient of variation lately; NaN while it stands on too little.
+func (u *User) evenly() float64 {
+	if u.lately.n < evenBuckets/2 {
+		return math.NaN()
+	}
+	return float64(u.lately.sum / u.lately.n)
+}
+
+// base returns the past that the user is held against: what is older than today, and where that is too little today's as
+// well, up to where the evidence that stands began.
 func (u *User) base() Counts {
 	b := u.past
-	if b.Buckets < 6 {
+	if b.Buckets < 6 && u.today.Buckets > u.standing.Buckets {
 		b.add(&u.today, 1)
+		b.add(&u.standing, -1)
 	}
 	return b
 }

@@ -57,7 +57,7 @@ func (p *Period) Level(m cohort.Measure) float64 {
 	case cohort.Background:
 		n, d = p.Background, p.Turns
 	case cohort.InputPerRequest:
-		n, d = p.Input, p.Requests
+		n, d = p.Input, p.Rows
 	case cohort.Uncached:
 		n, d = p.Input-0.9*p.Cached, p.Input
 	case cohort.Turns:

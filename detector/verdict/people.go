@@ -7,6 +7,9 @@ import (
 	"github.com/drainwatch/drainwatch/detector/profile"
 )
 
+// novelNats is the evidence of volume by new identities that makes a drain theirs, whatever it looks like otherwise.
+const novelNats = 3
+
 // scriptedNats is the evidence of automation (profile.Finding.Automation) that makes a drain a script's: no night, or even gaps
 // that were not there before.
 const scriptedNats = 3
@@ -17,9 +20,9 @@ func OfDrain(f *profile.Finding) Cause {
 	switch {
 	case f.Crowd():
 		return SharedAccount
-	case f.Score >= profile.IdentityThreshold && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
+	case (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
 		return StolenKey
-	case f.Automation() >= scriptedNats:
+	case f.Script() || f.Automation() >= scriptedNats:
 		return ScriptedDrain
 	}
 	return PowerUser
