@@ -1,0 +1,169 @@
+package detector_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+	"github.com/drainwatch/drainwatch/fixtures"
+)
+
+// stream replays rows as they are generated, so that both cores have work, and keeps them for booking.
+func stream(tb testing.TB, o detector.Options, g generator) (*outcome, *fixtures.Truth) {
+	tb.Helper()
+	out, kept := &outcome{}, source{}
+	eng, err := detector.New(o, out, kept)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer eng.Close()
+	if err := eng.Assign(0); err != nil {
+		tb.Fatal(err)
+	}
+	truth, err := render(g, 1, func(rows []detector.Record) error {
+		kept[0] = append(kept[0], rows...)
+		return eng.Feed(context.Background(), 0, rows)
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out.finish(tb, eng)
+	return out, truth
+}
+
+// quick are the scenarios that -short runs: one that must page, one that must not, one whose prices nobody gave.
+var quick = []string{"demo", "under-price", "learned-price"}
+
+// Every built-in scenario's truth is found: one incident a cause with the right class, cause, scope and money, and
+// nothing else.
+func TestScenarios(t *testing.T) {
+	for _, name := range fixtures.Names() {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && !slices.Contains(quick, name) {
+				t.Skip("long")
+			}
+			s := load(t, name)
+			out, truth := stream(t, optionsOf(s), s)
+			if n := out.summary.Counted; n != truth.Rows {
+				t.Errorf("counted %d rows, generated %d", n, truth.Rows)
+			}
+			compare(t, out, truth, s.Prices == "given")
+		})
+	}
+}
+
+// compare holds what was found against the truth.
+func compare(t *testing.T, out *outcome, truth *fixtures.Truth, exact bool) {
+	t.Helper()
+	found := map[string]incident.Record{}
+	for _, r := range out.final() {
+		if r.Class == "organic" {
+			if r.Severity != incident.Info {
+				t.Errorf("%s: severity %s for what is nobody's fault", kindText(r), r.Severity)
+			}
+			continue
+		}
+		if _, twice := found[kindText(r)]; twice {
+			t.Errorf("%s: two incidents", kindText(r))
+		}
+		found[kindText(r)] = r
+	}
+	for _, want := range truth.Incidents {
+		if want.Organic {
+			continue
+		}
+		kind := want.Class + "/" + want.Cause + " " + scopeText(incident.Scope(want.Scope))
+		r, ok := found[kind]
+		if !ok {
+			t.Errorf("%s (%s): not found", kind, want.ID)
+			continue
+		}
+		delete(found, kind)
+		if string(r.Severity) != want.Expect {
+			t.Errorf("%s: severity %s, want %s", kind, r.Severity, want.Expect)
+		}
+		if len(want.Ledger) > 0 && !want.Estimate {
+			owed(t, kind, r, out.ledger, want, exact)
+		}
+	}
+	for kind, r := range found {
+		t.Errorf("%s: not injected (%s, %s to %v, %d users)", kind, r.Severity, r.StartedAt, r.EndedAt, r.UsersAffected)
+	}
+}
+
+// owed compares the ledger of an incident, user by user: to the last decimal where the rate card is given, else the total
+// within 0.5%.
+func owed(t *testing.T, kind string, r incident.Record, rows []ledger.Row, want fixtures.Incident, exact bool) {
+	t.Helper()
+	var total event.Sum
+	got := map[string]event.Sum{}
+	for _, row := range rows {
+		if row.Incident == r.Incident {
+			got[row.User] = row.Overcharge()
+			total.AddSum(row.Overcharge())
+		}
+	}
+	if total.Cmp(r.Overcharge) != 0 {
+		t.Errorf("%s: the ledger adds up to %v, the alert says %v", kind, total, r.Overcharge)
+	}
+	off := math.Abs(total.Float64()-want.Overcharge.Float64()) / math.Abs(want.Overcharge.Float64())
+	if !exact {
+		if !(off <= 0.005) {
+			t.Errorf("%s: overcharge %v, want %v (off by %.2f%%)", kind, total, want.Overcharge, 100*off)
+		}
+		return
+	}
+	wrong, first := 0, ""
+	for user, w := range want.Ledger {
+		if g := got[user]; g.Cmp(w.Overcharge) != 0 {
+			wrong++
+			if first == "" || user < first {
+				first = user
+			}
+		}
+	}
+	if wrong > 0 || len(got) != len(want.Ledger) || total.Cmp(want.Overcharge) != 0 {
+		t.Errorf("%s: overcharge %v over %d users, want %v over %d (off by %.2g%%); %d differ, first %s: %v, want %v", kind, total, len(got),
+			want.Overcharge, len(want.Ledger), 100*off, wrong, first, got[first], want.Ledger[first].Overcharge)
+	}
+	if !r.StartedAt.Equal(want.StartedAt) {
+		t.Errorf("%s: started at %v, want %v", kind, r.StartedAt, want.StartedAt)
+	}
+}
+
+// servegen is the public traces as a generator.
+type servegen string
+
+func (dir servegen) Generate(seed uint64, emit func(*event.Event) error) (*fixtures.Truth, error) {
+	return fixtures.ServeGen(string(dir), seed, emit)
+}
+
+// Real clients, whose volume leaps by ten in 2.6% of all hours, wake nobody.
+func TestServeGenPagesNobody(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	dir := filepath.Join("..", "..", "shared", "data", "servegen-m-large")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("SKIPPED: %s is not there, so the replay of real clients did not run", dir)
+	}
+	out, truth := stream(t, optionsOf(load(t, "quiet")), servegen(dir))
+	if out.summary.Counted != truth.Rows || truth.Rows == 0 {
+		t.Errorf("counted %d rows of %d", out.summary.Counted, truth.Rows)
+	}
+	for _, r := range out.alerts {
+		if r.Severity == incident.Page {
+			t.Errorf("%s revision %d: a page: %s", r.Incident, r.Revision, r.Title)
+		}
+	}
+	t.Logf("%d users, %d incidents", out.summary.Users, len(out.final()))
+}
