@@ -130,21 +130,31 @@ func (t Table) extend(out []Cut, c Cut, gain Gain) []Cut {
 		}
 		slices.Sort(seen)
 		seen = slices.Compact(seen)
-		penalty := Penalty(len(t.Codes), t.Cards[d])
+		at, _ := slices.BinarySearch(c.Dims, d)
+		dims := slices.Insert(slices.Clone(c.Dims), at, d)
+		penalty := t.penalty(dims)
 		for _, v := range seen {
 			g := gain(sums[v])
 			if g <= 0 {
 				continue
 			}
-			at, _ := slices.BinarySearch(c.Dims, d)
 			out = append(out, Cut{
-				Dims:   slices.Insert(slices.Clone(c.Dims), at, d),
-				Values: slices.Insert(slices.Clone(c.Values), at, v),
-				Sums:   sums[v], Gain: g, Score: g - penalty - (c.Gain - c.Score),
+				Dims: dims, Values: slices.Insert(slices.Clone(c.Values), at, v),
+				Sums: sums[v], Gain: g, Score: g - penalty,
 			})
 		}
 	}
 	return out
+}
+
+// penalty adds up anew, in the order of dims, so that a cut scores the same to the last bit whatever it was narrowed from:
+// else it would stand in the beam twice, and ties would go by rounding.
+func (t Table) penalty(dims []int) float64 {
+	sum := 0.0
+	for _, d := range dims {
+		sum += Penalty(len(t.Codes), t.Cards[d])
+	}
+	return sum
 }
 
 func better(a, b Cut) int {
