@@ -2,6 +2,7 @@ package price
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -53,6 +54,7 @@ type Book struct {
 	votes    [numRoundings]int
 	voted    int
 	rounding Rounding
+	frozen   bool
 }
 
 type compiled struct {
@@ -126,18 +128,23 @@ next:
 	return nil
 }
 
+// entry returns the rate card's most specific entry that fits e, nil if none does. A model is a condition like others.
+func (b *Book) entry(e *event.Event) *compiled {
+	c := find(b.byModel[e.Dims[event.Model]], e)
+	if other := find(b.any, e); other != nil && (c == nil || len(other.conds) > len(c.conds)+1) {
+		return other
+	}
+	return c
+}
+
 // Quote returns what e should have cost. A row without token fields has no list value: it is unknown. Cost: O(entries of
 // its model), no allocation.
 func (b *Book) Quote(e *event.Event) Quote {
 	if !e.HasTokens {
 		return Quote{}
 	}
-	c := find(b.byModel[e.Dims[event.Model]], e)
-	if other := find(b.any, e); other != nil && (c == nil || len(other.conds) > len(c.conds)+1) {
-		c = other
-	}
 	var q Quote
-	if c != nil {
+	if c := b.entry(e); c != nil {
 		q = b.quote(c.vector, c.round, 0, e)
 		q.Card = true
 	} else {
@@ -171,11 +178,18 @@ func (b *Book) quote(v vector, round event.Credits, spread float64, e *event.Eve
 }
 
 func (q Quote) scale(f float64) Quote {
-	q.Expected = event.Credits(float64(q.Expected) * f)
-	q.Full = event.Credits(float64(q.Full) * f)
-	q.Output = event.Credits(float64(q.Output) * f)
-	q.Slack = event.Credits(float64(q.Slack)*max(f, 1)) + 1
+	q.Expected, q.Full, q.Output = times(q.Expected, f), times(q.Full, f), times(q.Output, f)
+	q.Slack = max(times(q.Slack, max(f, 1)), 1)
 	return q
+}
+
+// times returns c times f, rounded, and the greatest amount where that is beyond all money.
+func times(c event.Credits, f float64) event.Credits {
+	x := math.Round(float64(c) * f)
+	if x >= 1<<63 {
+		return math.MaxInt64
+	}
+	return event.Credits(x)
 }
 
 func (c *Change) fits(e *event.Event) bool {
@@ -193,16 +207,18 @@ func (c *Change) fits(e *event.Event) bool {
 // roundingSample is how many telling rows decide how the meter rounds.
 const roundingSample = 2048
 
-// Observe learns from a row that was charged once, for a request that went well.
+// Observe learns from a row that was charged once, for a request that went well. Rows in a planned change of price teach
+// nothing: they are not charged by the list.
 func (b *Book) Observe(e *event.Event) {
-	if !e.HasTokens || e.Credits <= 0 || e.Input+e.Output == 0 {
+	if b.frozen || !e.HasTokens || e.Credits <= 0 || e.Input+e.Output == 0 {
 		return
 	}
-	c := find(b.byModel[e.Dims[event.Model]], e)
-	if c == nil {
-		c = find(b.any, e)
+	for i := range b.changes {
+		if b.changes[i].fits(e) {
+			return
+		}
 	}
-	if c != nil {
+	if c := b.entry(e); c != nil {
 		b.vote(c.vector, c.round, e)
 		return
 	}
@@ -248,7 +264,7 @@ func (b *Book) vote(v vector, round event.Credits, e *event.Event) {
 
 // Frozen returns a copy that prices as the book does now and learns no more. It may be used beside the book's owner.
 func (b *Book) Frozen() *Book {
-	c := &Book{byModel: b.byModel, any: b.any, changes: b.changes, learned: map[string]*learner{}, voted: roundingSample, rounding: b.rounding}
+	c := &Book{byModel: b.byModel, any: b.any, changes: b.changes, learned: map[string]*learner{}, rounding: b.rounding, frozen: true}
 	for model, l := range b.learned {
 		if l.whole != nil {
 			c.learned[model] = &learner{whole: l.whole, by: l.by, parts: l.parts}

@@ -1,6 +1,7 @@
 package price
 
 import (
+	"math"
 	"math/bits"
 	"time"
 
@@ -79,9 +80,12 @@ func (w wide) round(unit event.Credits, how Rounding) event.Credits {
 	}
 	d := uint64(unit) * 1_000_000
 	if w.hi >= d { // beyond 9.2 billion credits: no row can be charged that much
-		return event.Credits(1<<63 - 1)
+		return math.MaxInt64
 	}
 	q, r := bits.Div64(w.hi, w.lo, d)
+	if q > math.MaxInt64 { // and one more must not wrap round to nothing
+		return math.MaxInt64
+	}
 	switch how {
 	case HalfUp:
 		if r >= d-r {
@@ -98,8 +102,8 @@ func (w wide) round(unit event.Credits, how Rounding) event.Credits {
 	case Down, numRoundings:
 	}
 	hi, lo := bits.Mul64(q, uint64(unit))
-	if hi != 0 || lo > 1<<63-1 {
-		return event.Credits(1<<63 - 1)
+	if hi != 0 || lo > math.MaxInt64 {
+		return math.MaxInt64
 	}
 	return event.Credits(lo)
 }
