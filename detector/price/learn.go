@@ -1,6 +1,7 @@
 package price
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -29,6 +30,19 @@ type fit struct {
 	spread float64
 	rows   int
 }
+
+// keeps says whether f holds every price that old holds.
+func (f *fit) keeps(old *fit) bool {
+	is, was := f.prices(), old.prices()
+	for k, known := range old.known {
+		if known && (!f.known[k] || is[k] != was[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *fit) prices() [4]int64 { return [4]int64{f.input, f.cached, f.cacheWrite, f.output} }
 
 func (f *fit) covers(e *event.Event) bool {
 	return (f.known[0] || e.Input-e.Cached-e.CacheWrite <= 0) && (f.known[1] || e.Cached == 0) &&
@@ -88,38 +102,59 @@ func (l *learner) observe(e *event.Event) {
 
 func (l *learner) learn() {
 	whole, share := fitSample(l.sample)
-	if whole == nil {
+	switch {
+	case l.whole != nil:
+		l.extend(whole)
+	case whole != nil:
+		if share < fitShare {
+			l.split(share)
+		}
+		l.whole = whole
+	}
+}
+
+// extend takes the prices of token kinds that were not seen before, and none other: what appeared with a faulty meter must
+// not change a price that was learned without it. Copies that Frozen returned are left as they are.
+func (l *learner) extend(whole *fit) {
+	if whole != nil && whole.keeps(l.whole) {
+		l.whole = whole
+	}
+	if l.by == event.NumDims {
 		return
 	}
-	l.by, l.parts = event.NumDims, nil
-	if share < fitShare {
-		l.split(share)
+	parts := maps.Clone(l.parts)
+	for v, rows := range l.groups(l.by) {
+		if f, _ := fitSample(rows); f != nil && parts[v] != nil && f.keeps(parts[v]) {
+			parts[v] = f
+		}
 	}
-	// A price that explains less than half of its own sample is no price.
-	if share < 0.5 && l.parts == nil {
-		return
+	l.parts = parts
+}
+
+// groups returns the sample by the values of d.
+func (l *learner) groups(d event.Dim) map[string][]event.Event {
+	groups := map[string][]event.Event{}
+	for _, e := range l.sample {
+		groups[e.Dims[d]] = append(groups[e.Dims[d]], e)
 	}
-	l.whole = whole
+	return groups
 }
 
 // split looks for the first dimension whose values, each priced by itself, explain the sample where one price does not.
 func (l *learner) split(share float64) {
 	for _, d := range splitBy {
-		groups := map[string][]event.Event{}
-		for _, e := range l.sample {
-			groups[e.Dims[d]] = append(groups[e.Dims[d]], e)
-		}
+		groups := l.groups(d)
 		if len(groups) < 2 {
 			continue
 		}
-		parts, explained := map[string]*fit{}, 0.0
+		parts, explained := map[string]*fit{}, 0
 		for v, rows := range groups {
 			if f, s := fitSample(rows); f != nil && s >= fitShare && len(rows) >= 24 {
 				parts[v] = f
-				explained += s * float64(len(rows))
+				explained += int(math.Round(s * float64(len(rows))))
 			}
 		}
-		if explained/float64(len(l.sample)) > max(share+0.05, fitShare-0.05) {
+		if float64(explained)/float64(len(l.sample)) > max(share+0.05, fitShare-0.05) {
 			l.by, l.parts = d, parts
 			return
 		}
@@ -134,28 +169,43 @@ func fitSample(rows []event.Event) (*fit, float64) {
 	round := quantum(rows)
 	x, y := make([][]float64, len(rows)), make([]float64, len(rows))
 	for i, e := range rows {
-		plain := max(e.Input-e.Cached-e.CacheWrite, 0)
-		x[i] = []float64{float64(plain) / 1e6, float64(e.Cached) / 1e6, float64(e.CacheWrite) / 1e6, float64(e.Output) / 1e6}
+		written := min(e.CacheWrite, e.Input-e.Cached) // as vector.list prices it
+		x[i] = []float64{float64(e.Input-e.Cached-written) / 1e6, float64(e.Cached) / 1e6, float64(written) / 1e6, float64(e.Output) / 1e6}
 		y[i] = e.Credits.Float64()
 	}
 	slack := make([]float64, len(rows))
-	for _, tol := range []float64{0.003, 0.02, 0.08} {
+	law := func(tol float64) (stats.Fit, bool) {
 		for i := range slack {
 			slack[i] = tol*y[i] + 2*round.Float64()
 		}
 		f, err := stats.RobustLinear(x, y, slack, rand.New(rand.NewPCG(1, uint64(len(rows)))))
-		if err != nil || f.Share < 0.5 {
+		return f, err == nil && f.Share >= 0.5
+	}
+	for _, tol := range []float64{0.003, 0.02, 0.08} {
+		f, ok := law(tol)
+		if !ok {
 			continue
 		}
-		out := &fit{round: round, rows: len(rows), spread: 3 * tol}
+		share := f.Share
+		var obey []event.Event
+		for i, e := range rows {
+			if math.Abs(y[i]-f.Predict(x[i])) <= slack[i] {
+				obey = append(obey, e)
+			}
+		}
+		// Rows that are off by little pull the law; where most rows obey one far more closely, it is theirs.
+		if g, ok := law(tol / 10); ok {
+			f = g
+		}
+		out := &fit{round: quantum(obey), rows: len(rows), spread: 3 * tol}
 		if tol == 0.003 {
 			out.spread = 0
 		}
 		for k := range out.known {
 			out.known[k] = f.Identified[k]
 		}
-		out.vector = snapped(f.Coef, out.known, rows, round, tol, f.Share)
-		return out, f.Share
+		out.vector = snapped(f.Coef, out.known, rows, out.round, tol)
+		return out, share
 	}
 	return nil, 0
 }
@@ -176,10 +226,12 @@ func quantum(rows []event.Event) event.Credits {
 	return 1
 }
 
-// snapped returns coef as prices with the fewest digits that still explain as many rows: price lists are written by
-// people, and two partitions that each learned from noisy rows then agree to the last digit.
-func snapped(coef []float64, known [4]bool, rows []event.Event, round event.Credits, tol, inliers float64) vector {
-	for digits := 2; digits <= 6; digits++ {
+// snapped returns coef as prices with the fewest digits that explain as many rows as more digits do: price lists are written
+// by people, and two partitions that each learned from other rows then agree to the last digit.
+func snapped(coef []float64, known [4]bool, rows []event.Event, round event.Credits, tol float64) vector {
+	best := vector{nano(coef[0]), nano(coef[1]), nano(coef[2]), nano(coef[3])}
+	most := share(best, rows, round, tol/10)
+	for digits := 6; digits >= 2; digits-- {
 		var p [4]int64
 		ok := true
 		for k, c := range coef {
@@ -195,14 +247,15 @@ func snapped(coef []float64, known [4]bool, rows []event.Event, round event.Cred
 			p[k] = int64(math.Round(s * 1e9))
 		}
 		if !ok {
-			continue
+			break
 		}
 		v := vector{p[0], p[1], p[2], p[3]}
-		if share(v, rows, round, tol/10) >= inliers-0.02 {
-			return v
+		// Less than half is noise, which fewer digits fit as well as any.
+		if n := share(v, rows, round, tol/10); n >= 0.5 && n >= most-0.02 {
+			best, most = v, max(most, n)
 		}
 	}
-	return vector{nano(coef[0]), nano(coef[1]), nano(coef[2]), nano(coef[3])}
+	return best
 }
 
 func nano(c float64) int64 { return int64(math.Round(max(c, 0) * 1e9)) }
