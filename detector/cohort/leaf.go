@@ -14,7 +14,7 @@ const Other = "__other__"
 // Caps of what attackers and typos can make a shard remember.
 const (
 	MaxValues = 4096  // distinct values a dimension
-	MaxLeaves = 65536 // combinations a shard
+	MaxLeaves = 65536 // combinations a shard, the last quarter of them without their narrowest dimensions
 )
 
 // Leaf is one combination of values. It is immutable.
@@ -68,28 +68,41 @@ func (l *Leaves) slow(values *[event.NumDims]string) *Leaf {
 		}
 		kept[d] = k
 	}
-	if len(l.byHash) >= MaxLeaves {
-		// Too many combinations: give up the dimensions with the most values first, keep the broad ones.
+	leaf := l.find(&kept)
+	if leaf == nil && len(l.byHash) >= MaxLeaves*3/4 {
+		// Too many combinations: give up the dimensions with the most values first, then all.
 		for _, d := range []event.Dim{event.Org, event.Experiment, event.ClientVersion, event.PriceID} {
 			kept[d] = Other
 		}
 		folded = true
+		if leaf = l.find(&kept); leaf == nil && len(l.byHash) >= MaxLeaves-1 {
+			for d := range kept {
+				kept[d] = Other
+			}
+			leaf = l.find(&kept)
+		}
 	}
 	if folded {
 		l.folded++
 	}
-	// A collision of hashes takes the next place: never two combinations in one leaf.
-	for h := hash(&kept); ; h++ {
-		leaf := l.byHash[h]
-		if leaf == nil {
-			leaf = &Leaf{Values: kept}
-			l.byHash[h] = leaf
-			return leaf
-		}
-		if leaf.Values == kept {
-			return leaf
-		}
+	if leaf == nil {
+		leaf = &Leaf{Values: kept}
+		l.byHash[l.place(&kept)] = leaf
 	}
+	return leaf
+}
+
+// find returns the leaf of exactly those values, nil if there is none.
+func (l *Leaves) find(values *[event.NumDims]string) *Leaf { return l.byHash[l.place(values)] }
+
+// place returns where the leaf of those values is, or would be. A collision of hashes takes the next place: never two
+// combinations in one leaf.
+func (l *Leaves) place(values *[event.NumDims]string) uint64 {
+	h := hash(values)
+	for leaf := l.byHash[h]; leaf != nil && leaf.Values != *values; leaf = l.byHash[h] {
+		h++
+	}
+	return h
 }
 
 func hash(values *[event.NumDims]string) uint64 {

@@ -202,35 +202,6 @@ func TestSearchPrefersTheShorterDescription(t *testing.T) {
 	})
 }
 
-// A pair whose sides have gains of very different size ties with another that describes the same rows: rounding on the way
-// there must not decide.
-func TestSearchTiesDoNotDependOnTheWay(t *testing.T) {
-	// Where the third dimension is 1, the first two agree; elsewhere they do not, so that their own gains differ.
-	table := localise.Table{Cards: []int{3, 3, 3}, Codes: make([][]uint32, 3)}
-	add := func(a, b, c uint32, k, n float64) {
-		for d, v := range []uint32{a, b, c} {
-			table.Codes[d] = append(table.Codes[d], v)
-		}
-		table.Rows = append(table.Rows, localise.Sums{k, n})
-	}
-	for i := range 200 {
-		add(1, 1, 1, 7, 10)
-		add(2, 2, 1, 0, 10)
-		add(1, 3, 2, float64(i%3), 10)
-		add(3, 1, 3, float64(i%7), 11)
-	}
-	for _, p0 := range []float64{0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1} {
-		rank := map[string]int{}
-		for i, c := range localise.Search(table, localise.Binomial(p0, 1), 2) {
-			rank[fmt.Sprint(c.Dims, c.Values)] = i + 1
-		}
-		a, b := rank["[0 2] [1 1]"], rank["[1 2] [1 1]"]
-		if a == 0 || b == 0 || a > b {
-			t.Errorf("background %v: dimensions 0 and 2 come %d., dimensions 1 and 2, of the same rows, %d.", p0, a, b)
-		}
-	}
-}
-
 func TestSearchIgnoresUnknownValues(t *testing.T) {
 	table := localise.Table{Cards: []int{1}, Codes: [][]uint32{{0, 0, 0, 1}}, Rows: []localise.Sums{{9, 10}, {9, 10}, {9, 10}, {0, 10}}}
 	for _, c := range localise.Search(table, localise.Binomial(0.01, 1), 2) {
