@@ -77,7 +77,11 @@ func (f *fleet) broad(m cohort.Measure, up, users float64) bool {
 
 func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 	need := measureNats + math.Log(float64(1+len(f.store.Values)))
-	for _, w := range windows[1:] {
+	spans := windows[1:2]
+	if f.now >= f.halfAt {
+		spans = windows[1:] // the long look is for slow faults: every half hour will do
+	}
+	for _, w := range spans {
 		for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
 			if v.Dim != event.NumDims && !mayName(v.Dim) {
 				continue
@@ -88,7 +92,7 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 		}
 	}
 	for _, v := range f.store.Values {
-		if !f.young(v) || f.now-v.First > cohort.EarlyFor {
+		if f.now < f.halfAt || !f.young(v) || f.now-v.First > cohort.EarlyFor {
 			continue
 		}
 		if nats, _ := f.evidence(v, m, v.Early(m)); nats > need {

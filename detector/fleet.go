@@ -7,7 +7,10 @@ import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
+
+const halfHour = cohort.Hour / 2
 
 const warmUp = int64(60 * 60 * 1e9) // what is seen in the first hour is taken to be usual
 
@@ -26,10 +29,12 @@ type fleet struct {
 	lives []*live
 	card  bool
 
-	dirty    []*cohort.Value // values in which this tick showed something
-	seen     cohort.Flags    // what it showed
-	fiveAt   int64           // next five-minute work
-	hourAt   int64           // next hourly work
+	dirty    []*cohort.Value           // values in which this tick showed something
+	seen     cohort.Flags              // what it showed
+	fiveAt   int64                     // next five-minute work
+	halfAt   int64                     // next half-hourly work
+	hourAt   int64                     // next hourly work
+	hours    map[int64]*verdict.Period // what everybody drew, by hour
 	warm     bool
 	suspects []profile.Finding
 	devices  map[string][]string // young accounts by device
@@ -50,7 +55,7 @@ func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)
 	f := &fleet{
 		o: o, store: cohort.NewStore(), parts: map[int32]*part{}, say: say, card: len(o.RateCard) > 0,
 		rules:   incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
-		devices: map[string][]string{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
+		devices: map[string][]string{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
 	}
 	for _, p := range partitions {
 		f.parts[p] = &part{}
@@ -134,8 +139,11 @@ func (f *fleet) decide(upTo int64) {
 	f.settleSuspects()
 	if f.now >= f.fiveAt {
 		f.fiveAt = f.now - f.now%cohort.Five + cohort.Five
-		f.store.Advance()
 		f.watchBehaviour()
+	}
+	if f.now >= f.halfAt {
+		f.halfAt = f.now - f.now%halfHour + halfHour
+		f.store.Advance()
 	}
 	if f.now >= f.hourAt {
 		f.hourly()
@@ -159,6 +167,7 @@ func (f *fleet) add(c cellAt) {
 		r.Hidden, r.Epoch = f.hidden(r), f.epoch
 	}
 	f.store.Add(r, c.at, c.cell)
+	f.everybody(c)
 	for _, l := range f.lives {
 		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
 			continue
@@ -183,6 +192,18 @@ func (f *fleet) add(c cellAt) {
 		f.seen |= found
 		f.mark(r)
 	}
+}
+
+// everybody keeps the hours of all leaves together.
+func (f *fleet) everybody(c cellAt) {
+	h := c.at - c.at%cohort.Hour
+	p := f.hours[h]
+	if p == nil {
+		p = &verdict.Period{}
+		f.hours[h] = p
+		delete(f.hours, h-cohort.KeepHours)
+	}
+	p.Add(c.cell, 1)
 }
 
 // mark notes that the values of a series have something to look at.

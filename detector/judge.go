@@ -107,6 +107,9 @@ func (f *fleet) baseline(l *live) verdict.Period {
 
 // past returns the hours of a scope before the onset. They are kept with the incident, which may outlive the store's.
 func (f *fleet) past(l *live, where cohort.Where, history int64) map[int64]*verdict.Period {
+	if len(where) == 0 {
+		return f.hours
+	}
 	if l.hours != nil && l.hoursOf.Equal(where) && l.hoursTo == l.onset {
 		return l.hours
 	}

@@ -31,7 +31,11 @@ func (f *fleet) surge(where cohort.Where) {
 		}
 	}
 	probe := &live{where: where, onset: f.now - surgeSpan, lastHit: f.now - 1}
-	f.resum(probe)
+	for h := probe.onset; h < f.now; h += cohort.Hour {
+		if p := f.hours[h]; p != nil {
+			probe.hit = probe.hit.Plus(*p)
+		}
+	}
 	base := f.baseline(probe)
 	ratio := busy(probe.hit) / max(busy(base), 1)
 	switch {

@@ -210,9 +210,8 @@ func drop(list *[]bucket, before int64) {
 	for i < len(l) && l[i].at < before {
 		i++
 	}
-	if i > 0 {
-		*list = slices.Delete(l, 0, i)
-	}
+	clear(l[:i]) // what they point to may go now; their room when the list next grows
+	*list = l[i:]
 }
 
 // Each calls fn with the sums of every leaf over [from, to), rounded outwards to the finest buckets that are kept.
