@@ -31,6 +31,9 @@ func cardinal(f *Figures) []Evidence {
 	}
 	switch f.Flag {
 	case cohort.Over, cohort.Under, cohort.CacheLost:
+		if off.Expected.IsZero() {
+			return []Evidence{figure("price_off_rate_card", fmt.Sprintf("charged %.3g credits on %s of rows, which by the %s cost nothing", off.Charged.Float64(), percent(share), source), off.Charged.Float64(), 0)}
+		}
 		m := off.Charged.Float64() / off.Expected.Float64()
 		if f.Cause == CacheDiscount {
 			return []Evidence{figure("cache_discount_lost", fmt.Sprintf("cached input charged at the full input price on %s of rows that hold any", percent(share)), m, 1)}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/stats/decompose"
 )
 
 // Names of the factors in the order of the identity.
@@ -125,7 +126,7 @@ func Split(now, base Period) (ratio float64, factors []Factor, missing []string,
 	add("price", now.Priced, now.List, base.Priced, base.List)
 	add("surcharge", now.Credits, now.Usage, base.Credits, base.Usage)
 	factors = append(factors, Factor{Name: "mix", Value: rest})
-	l := logMean(now.Credits, base.Credits)
+	l := decompose.LogMean(now.Credits, base.Credits)
 	for i := range factors {
 		factors[i].Credits = l * math.Log(factors[i].Value)
 	}
@@ -142,7 +143,7 @@ func cacheEffect(now, base Period) float64 {
 	case now.Cached > 0:
 		saving = (now.Full - now.List) / now.Cached
 	case base.Cached > 0 && base.Full > 0:
-		// Nothing is cached now: take the baseline's saving, scaled by how prices moved otherwise.
+		// Nothing is cached now: take what a token saved in the baseline.
 		saving = (base.Full - base.List) / base.Cached
 	}
 	at := now.Full - base.Cached/base.Input*now.Input*saving
@@ -150,12 +151,4 @@ func cacheEffect(now, base Period) float64 {
 		return 0
 	}
 	return now.List / at
-}
-
-// logMean returns (u − v) / ln(u/v), u where both are equal.
-func logMean(u, v float64) float64 {
-	if u == v {
-		return u
-	}
-	return (u - v) / math.Log(u/v)
 }

@@ -2,6 +2,11 @@ package verdict
 
 import (
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 )
@@ -61,17 +66,45 @@ func Judge(f *Figures) Verdict {
 	return v
 }
 
-// confidence grows with the evidence for the scope and shrinks where only a part of it is hit. 1 is never said.
+// confidence grows with the evidence for the scope, a little slower for a client's fault, which rests on averages. 1 is never said.
 func confidence(f *Figures) float64 {
-	c := f.Gain / (f.Gain + 4)
+	gain := max(f.Gain, 0)
+	c := gain / (gain + 4)
 	if f.Cause.Class == ClientBug {
 		c *= 0.97
 	}
 	return min(max(c, 0.5), 0.995)
 }
 
-func line(code, text string) Evidence { return Evidence{Code: code, Text: text} }
+func line(code, text string) Evidence { return Evidence{Code: code, Text: inert(text)} }
 
+// figure is a line with the figure that carries it. One that is not finite stays in words: JSON has no such number.
 func figure(code, text string, observed, expected float64) Evidence {
-	return Evidence{Code: code, Text: text, Observed: &observed, Expected: &expected}
+	return Evidence{Code: code, Text: inert(text), Observed: finite(observed), Expected: finite(expected)}
 }
+
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// inert returns text with what does not print escaped: evidence quotes values that others chose, and ends in terminals and logs.
+func inert(text string) string {
+	if strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b []byte
+	for _, r := range text {
+		if hidden(r) {
+			q := strconv.AppendQuoteRuneToASCII(nil, r)
+			b = append(b, q[1:len(q)-1]...)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return string(b)
+}
+
+func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
