@@ -9,9 +9,9 @@ import (
 	"github.com/drainwatch/drainwatch/detector/price"
 )
 
-// Bounds of a table. Bytes is what a user costs, the map's share and the key included.
+// Bounds of a table. Bytes is what a user costs, the map's share and a key of 64 bytes included.
 const (
-	Bytes    = 1024
+	Bytes    = 1280
 	MaxUsers = 2_000_000
 )
 
@@ -35,6 +35,9 @@ type Moments struct {
 // Table holds the users of one partition.
 type Table struct {
 	users   map[string]*User
+	ring    []*User // the same, in order of admission; who comes for somebody takes their place
+	hand    int     // where the next to go is looked for
+	most    int
 	Evicted int64  // users given up for room
 	logs    spread // of the logarithm of a bucket's volume
 	Moments func(Moments)
@@ -43,7 +46,7 @@ type Table struct {
 
 // NewTable returns an empty table; moments and say take what it finds.
 func NewTable(moments func(Moments), say func(Finding)) *Table {
-	return &Table{users: map[string]*User{}, Moments: moments, Say: say}
+	return &Table{users: map[string]*User{}, most: MaxUsers, Moments: moments, Say: say}
 }
 
 // Len returns the number of users held.
@@ -110,6 +113,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 			value = q.Expected.Float64()
 		}
 		u.novelNow += float32(value)
+		u.novelAwake |= 1
 	}
 	if flags != 0 {
 		t.flag(u, e, flags, &r)
@@ -118,28 +122,29 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 }
 
 func (t *Table) admit(e *event.Event) *User {
-	if len(t.users) >= MaxUsers {
-		t.evict()
-	}
 	u := &User{Key: strings.Clone(e.User), FirstAt: e.Time, bucket: e.Time - e.Time%Bucket, Created: e.AccountCreated, dayNo: int32(e.Time / day)}
+	if len(t.ring) < t.most {
+		t.ring = append(t.ring, u)
+	} else {
+		t.ring[t.evict()] = u
+	}
 	t.users[u.Key] = u
 	return u
 }
 
-// evict gives up the longest silent of some users. A sample is enough: what matters is that the busy stay.
-func (t *Table) evict() {
-	var victim *User
-	n := 0
-	for _, u := range t.users {
-		if victim == nil || u.LastAt < victim.LastAt || u.LastAt == victim.LastAt && u.Key < victim.Key {
-			victim = u
+// evict gives up the longest silent of the next 16 users and returns their place. A sample is enough: what matters is that
+// the busy stay; and that it is the same sample whenever the same rows are read.
+func (t *Table) evict() int {
+	victim := t.hand
+	for range 16 {
+		if t.ring[t.hand].LastAt < t.ring[victim].LastAt {
+			victim = t.hand
 		}
-		if n++; n == 16 {
-			break
-		}
+		t.hand = (t.hand + 1) % len(t.ring)
 	}
-	delete(t.users, victim.Key)
+	delete(t.users, t.ring[victim].Key)
 	t.Evicted++
+	return victim
 }
 
 // flag counts the flags of a row against its user and says which make the user count anew.
