@@ -44,7 +44,7 @@ func cardinal(f *Figures) []Evidence {
 	case cohort.Copy:
 		return []Evidence{figure("same_tokens_again", fmt.Sprintf("%s of rows repeat the exact token counts of the row before under a new request", percent(share)), share, 0)}
 	case cohort.Penalised:
-		return []Evidence{figure("penalty_rows", fmt.Sprintf("%d penalty rows for %d users, %s of what the scope was charged", off.Rows, off.DayUsers, percent(off.Charged.Float64()/f.Inside.Credits.Float64())), float64(off.Rows), 0)}
+		return []Evidence{figure("penalty_rows", fmt.Sprintf("%d penalty rows for %d users, %s of what the scope was charged", off.Rows, off.DayUsers, percent(off.Charged.Float64()/math.Max(f.Inside.Credits.Float64(), 1e-9))), float64(off.Rows), 0)}
 	case cohort.FailureCharged:
 		return []Evidence{figure("failures_charged", fmt.Sprintf("%s of failed requests are charged, %d rows", percent(share), off.Rows), share, 0)}
 	case cohort.NoTokens:
@@ -62,7 +62,7 @@ func siblings(f *Figures) []Evidence {
 	var out []Evidence
 	if f.ByMeasure && len(f.Where) > 0 {
 		out = append(out, figure("siblings_unaffected", fmt.Sprintf("everybody outside %s: %.2gx their own past", f.Where, math.Exp(f.Elsewhere)), math.Exp(f.Elsewhere), 1))
-	} else if n := f.Outside.Opportunities(f.Flag); !f.ByMeasure && len(f.Where) > 0 && n > 0 {
+	} else if n := f.Outside.Opportunities(f.Flag); !f.ByMeasure && len(f.Where) > 0 && n > 0 && f.Inside.Flagged(f.Flag).Rows > 0 {
 		off := f.Outside.Flagged(f.Flag).Rows
 		out = append(out, figure("siblings_unaffected", fmt.Sprintf("outside %s %d of %d rows show it (%s)", f.Where, off, n, percent(float64(off)/float64(n))), float64(off)/float64(n), 0))
 	}
