@@ -1,0 +1,137 @@
+package verdict
+
+import (
+	"math"
+	"testing"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/profile"
+)
+
+func amount(credits float64) (s event.Sum) {
+	s.Add(event.Credits(math.Round(credits * float64(event.Credit))))
+	return s
+}
+
+func TestOfOver(t *testing.T) {
+	// shape makes the sums of rows whose log-ratios over the row and over its input are as given.
+	shape := func(flat, input []float64) *cohort.Shape {
+		s := &cohort.Shape{}
+		for i := range flat {
+			s.Observe(flat[i], input[i])
+		}
+		return s
+	}
+	same, apart := []float64{2.5, 2.5, 2.5, 2.5}, []float64{0.2, 0.9, 1.6, 2.3}
+	for _, c := range []struct {
+		why        string
+		over, lost int64
+		shape      *cohort.Shape
+		want       Cause
+	}{
+		{"one multiple on all rows: the price", 100, 0, shape(same, apart), Price},
+		{"nothing is known of the shape", 100, 0, nil, Price},
+		{"eight rows in ten at exactly the full input price: the discount", 100, 80, nil, CacheDiscount},
+		{"a flat multiple imitates that on some rows by chance", 100, 79, nil, Price},
+		{"the discount is settled before the shape is looked at", 100, 100, shape(apart, same), CacheDiscount},
+		{"one multiple on the input alone, the output priced right: tokens counted wrong", 100, 0, shape(apart, same), TokenCount},
+		{"neither is the same on all rows: the price, as each row's own", 100, 0, shape(apart, apart), Price},
+		{"a row tells no shape", 1, 0, shape(apart[:1], same[:1]), Price},
+		{"spread within the noise of prices", 100, 0, shape([]float64{1, 1.02, 1, 1.02}, same), Price},
+		{"no row is over", 0, 0, nil, Price},
+	} {
+		cell := &cohort.Cell{Shape: c.shape}
+		cell.OffOf(cohort.Over).Rows = c.over
+		cell.OffOf(cohort.CacheLost).Rows = c.lost
+		if got := OfOver(cell); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
+		}
+	}
+}
+
+// The contract's causes, each of its class, and no other.
+func TestCausesAreTheContracts(t *testing.T) {
+	contract := map[Class]map[string]bool{
+		MeteringBug:   set("price", "duplicate_charge", "cache_discount_lost", "token_count", "penalty", "failures_charged", "window"),
+		ClientBug:     set("request_loop", "background_work", "context_bloat", "cache_miss"),
+		Abuse:         set("stolen_key", "shared_account", "scripted_drain", "farming"),
+		Organic:       set("surge", "power_user"),
+		UnderMetering: set("price", "lost_rows", "token_count"),
+		Unknown:       set("unknown"),
+	}
+	factors := map[string]bool{}
+	for _, n := range Names {
+		factors[n] = true
+	}
+	for _, c := range everyCause() {
+		if !contract[c.Class][c.Name] {
+			t.Errorf("%s/%s is not in the contract", c.Class, c.Name)
+		}
+		if !factors[c.Factor] || c.What == "" || c.Next == "" {
+			t.Errorf("%s/%s: factor %q, what %q, next %q", c.Class, c.Name, c.Factor, c.What, c.Next)
+		}
+	}
+	for _, f := range Families {
+		if f.Cause.Class != MeteringBug && f.Cause.Class != UnderMetering {
+			t.Errorf("the flag %v is a meter's doing, not %s", f.Flag, f.Cause.Class)
+		}
+	}
+	for _, b := range Behaviours {
+		if b.Cause.Class != ClientBug {
+			t.Errorf("the measure %v is a client's doing, not %s", b.Measure, b.Cause.Class)
+		}
+	}
+}
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+func everyCause() []Cause {
+	return []Cause{
+		Price, DuplicateCharge, CacheDiscount, TokenCount, Penalty, FailuresCharged, RequestLoop, BackgroundWork, ContextBloat, CacheMiss,
+		StolenKey, SharedAccount, ScriptedDrain, Farming, Surge, PowerUser, UnderPrice, Unexplained,
+	}
+}
+
+func TestOfDrain(t *testing.T) {
+	nan := math.NaN()
+	busy := profile.Finding{User: "u", Ratio: 20, Evenness: nan, PastEvenness: nan, AwakeHours: 9, DayRatio: 20, Days: 7}
+	for _, c := range []struct {
+		why    string
+		change func(*profile.Finding)
+		want   Cause
+	}{
+		{"volume alone accuses nobody", func(*profile.Finding) {}, PowerUser},
+		{"a new device proves nothing: people own two", func(f *profile.Finding) { f.NewDevices, f.Devices = 1, 2 }, PowerUser},
+		{
+			"much drawn by a new device on a new network", func(f *profile.Finding) {
+				f.NewDevices, f.NewNetworks, f.Score = 1, 1, profile.IdentityThreshold
+			}, StolenKey,
+		},
+		{"the same evidence without anything new is no theft", func(f *profile.Finding) { f.Score = profile.IdentityThreshold }, PowerUser},
+		{
+			"no night, at even gaps: a machine", func(f *profile.Finding) { f.AwakeHours, f.Evenness, f.PastEvenness = 24, 0.05, 1.2 }, ScriptedDrain,
+		},
+		{"even gaps that were always even are the owner's way", func(f *profile.Finding) { f.Evenness, f.PastEvenness = 0.05, 0.05 }, PowerUser},
+		{
+			"many devices on many networks and a day of several days' worth", func(f *profile.Finding) {
+				f.NewDevices, f.NewNetworks, f.Devices, f.Networks = 6, 6, 7, 7
+			}, SharedAccount,
+		},
+		{
+			"as many on one network: an office", func(f *profile.Finding) { f.NewDevices, f.NewNetworks, f.Devices, f.Networks = 6, 0, 7, 1 }, PowerUser,
+		},
+	} {
+		f := busy
+		c.change(&f)
+		if got := OfDrain(&f); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
+		}
+	}
+}
