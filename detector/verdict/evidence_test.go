@@ -183,7 +183,7 @@ func TestEvidenceIsAlwaysPrintable(t *testing.T) {
 		f.Flag = cohort.Flag(rapid.IntRange(0, int(cohort.NumFlags)-1).Draw(t, "flag"))
 		f.ByMeasure = rapid.Bool().Draw(t, "by measure")
 		f.Measure = cohort.Measure(rapid.IntRange(0, int(cohort.NumMoments)-1).Draw(t, "measure"))
-		f.Shift, f.Elsewhere, f.Gain = rapid.Float64Range(-800, 800).Draw(t, "shift"), rapid.Float64Range(-3, 3).Draw(t, "elsewhere"), rapid.Float64Range(-100, 1e6).Draw(t, "gain")
+		f.Shift, f.Elsewhere, f.Gain = rapid.Float64Range(-2*cohort.Clip, 2*cohort.Clip).Draw(t, "shift"), rapid.Float64Range(-cohort.Clip, cohort.Clip).Draw(t, "elsewhere"), rapid.Float64Range(-100, 1e6).Draw(t, "gain")
 		for _, c := range []*cohort.Cell{&f.Inside, &f.Outside} {
 			c.Rows, c.Requests, c.PricedRows = rapid.Int64Range(0, 1e9).Draw(t, "rows"), rapid.Int64Range(0, 1e9).Draw(t, "requests"), rapid.Int64Range(0, 1e9).Draw(t, "priced")
 			o := c.OffOf(f.Flag)
