@@ -78,7 +78,7 @@ func (c *clock) release(end bool) []Record {
 		}
 		c.head, c.started = at[i], true
 	case n >= jumpRows && n > c.near:
-		c.head = slices.Min(c.heldAt)
+		c.head = max(c.head, slices.Min(c.heldAt)) // rows near the head may have come that far by themselves
 	default:
 		return nil
 	}
