@@ -76,17 +76,19 @@ func Identify(f Finding) string {
 }
 
 // Step returns the incident after a finding at head, and why a reader should hear of it; no reasons, no revision. Severity
-// rises and does not fall while the incident fires.
+// rises and does not fall while the incident fires. An incident that was merged into another takes no more findings.
 func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
+	if i.MergedInto != "" {
+		return i, nil // it is over for good: what comes is said of the older one
+	}
 	var why []Reason
-	if i.Status == Resolved {
-		if f.Over || f.Final {
-			if f.Final && i.changed(f) {
-				why = append(why, Last)
-			} else {
-				return i, nil
-			}
-		} else {
+	if i.Status == Resolved && f.MergedInto == "" {
+		switch {
+		case f.Final && i.changed(f):
+			why = append(why, Last)
+		case f.Over || f.Final:
+			return i, nil
+		default:
 			i.Status = Firing
 			why = append(why, Reopened)
 		}
