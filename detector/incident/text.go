@@ -85,7 +85,7 @@ func (i *Incident) summary() string {
 		}
 		fmt.Fprintf(&b, " %s %s credits", kind, thousands(math.Abs(i.Overcharge.Float64())))
 	}
-	fmt.Fprintf(&b, " since %s (%.0f%% sure). Next: %s.", utc(i.StartedAt).Format("2006-01-02T15:04:05Z"), 100*i.Verdict.Confidence, i.Cause.Next)
+	fmt.Fprintf(&b, " since %s (%.0f%% sure). Next: %s.", utc(i.StartedAt).Format("2006-01-02T15:04:05Z"), min(100*i.Verdict.Confidence, 99), i.Cause.Next)
 	return b.String()
 }
 
