@@ -21,14 +21,16 @@ const unknownPage = 5
 // Severity returns the contract's default severity of a finding. quiet is true for what lay in the past when the program
 // first started: it is recorded, and wakes nobody.
 func (r Rules) Severity(f *Finding, quiet bool) Severity {
-	cohortWide := f.Scope.Kind == "cohort" && f.Users >= r.MinUsers
+	several := f.Scope.Kind == "cohort" && f.Users > 1
+	cohortWide := several && f.Users >= r.MinUsers
 	var material event.Sum
 	material.Add(r.Material)
 	switch {
 	case quiet || f.Cause.Class == verdict.Organic:
 		return Info
 	case f.Cause.Class == verdict.MeteringBug || f.Cause.Class == verdict.ClientBug:
-		if cohortWide && (f.multiplied() >= r.needed(f) || f.Overcharge.Cmp(material) > 0) {
+		// A hair below the factor is the factor: both sides are measured.
+		if cohortWide && f.multiplied() >= 0.99*r.needed(f) || several && f.Overcharge.Cmp(material) > 0 {
 			return Page
 		}
 		return Ticket
@@ -53,18 +55,11 @@ func (r Rules) needed(f *Finding) float64 {
 	return r.PageFactor
 }
 
-// multiplied is by how much the cause multiplies what its users pay, so that a busy hour does not page and a quiet one does
-// not hide it: for a meter what was charged over what should have been, for a client the product of the factors that are its own.
+// multiplied is by how much the cause multiplies what its users pay: charged over what should have been, so that a busy hour
+// does not page and a quiet one does not hide it.
 func (f *Finding) multiplied() float64 {
-	if f.Cause.Class == verdict.MeteringBug && f.Charged > 0 {
-		return f.Charged / max(f.Charged-f.Overcharge.Float64(), f.Charged/1e6)
+	if f.Charged <= 0 {
+		return 1
 	}
-	m := 1.0
-	for _, x := range f.Verdict.Factors {
-		switch x.Name {
-		case "rows", "price", "surcharge", "tokens", "requests", "cache":
-			m *= x.Value
-		}
-	}
-	return m
+	return f.Charged / max(f.Charged-f.Overcharge.Float64(), f.Charged/1e6)
 }
