@@ -13,11 +13,11 @@ import (
 )
 
 // Thresholds of the watch over behaviour. A user's buckets within an hour tell one story, and hours of a session tell
-// nearly one: measures count per user and hour, and half of that.
+// nearly one: measures count per user and hour, and a little less.
 const (
-	measureNats  = 28
+	measureNats  = 16
 	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
-	session      = 2.0
+	session      = 1.2
 	broadNats    = 8 // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
 )
 
@@ -92,7 +92,7 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 		}
 	}
 	for _, v := range f.store.Values {
-		if f.now < f.halfAt || !f.young(v) || f.now-v.First > cohort.EarlyFor {
+		if !f.young(v) || f.now-v.First > cohort.EarlyFor {
 			continue
 		}
 		if nats, _ := f.evidence(v, m, v.Early(m)); nats > need {
@@ -156,8 +156,8 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
-	if f.denied(l) {
-		return false
+	if f.denied(l) || cause == verdict.RequestLoop && l.inside.Turns == 0 && !namesClient(l.where) {
+		return false // without turns, everybody's requests are a busy hour
 	}
 	if to := f.expected(l, cause); to > 0 {
 		l.silentTo = to
@@ -180,16 +180,43 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	return true
 }
 
-// causeOf settles what a shift comes to: a measure that moved along a meter or a price list is the meter's counting, not the client's doing.
-func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
-	if b.Measure == cohort.InputPerRequest {
-		for _, c := range l.where {
-			if c.Dim == event.Meter {
-				return verdict.TokenCount
-			}
+// clientDims are the dimensions that a client's own fault lies along.
+var clientDims = []event.Dim{event.Client, event.ClientVersion, event.Surface, event.Experiment}
+
+// namesClient says whether a scope names a client, or a part of one.
+func namesClient(w cohort.Where) bool {
+	for _, d := range clientDims {
+		if _, ok := w.Value(d); ok {
+			return true
 		}
 	}
-	return b.Cause
+	return false
+}
+
+// causeOf settles what a shift comes to: the measure that stands furthest above its baseline in the scope's own sums. Tokens
+// that grow along no client at all, or output and input alike, are the meter's counting: no client has a say in its answers.
+func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
+	base, now := f.baseline(l), period(&l.inside)
+	above := func(m cohort.Measure) float64 {
+		x := math.Log(now.Level(m) / base.Level(m))
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return 0
+		}
+		return x
+	}
+	best := b
+	for _, x := range verdict.Behaviours {
+		if above(x.Measure) > measureShift && above(x.Measure) > 1.25*max(above(best.Measure), measureShift) {
+			best = x
+		}
+	}
+	if best.Measure == cohort.InputPerRequest {
+		output := math.Log(now.Output / now.Rows / (base.Output / base.Rows))
+		if !namesClient(l.where) || output > above(cohort.InputPerRequest)/2 {
+			return verdict.TokenCount
+		}
+	}
+	return best.Cause
 }
 
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope that

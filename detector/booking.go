@@ -107,8 +107,12 @@ func (f *fleet) booked(results map[string]ledger.Result, final bool) {
 			}
 			f.judge(l, l.Cause)
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
+			if l.by == byMeasure {
+				l.finding.Charged = r.Charged.Float64()
+			}
+			l.finding.StartedAt = r.First
 			if l.by == byFlag {
-				l.finding.StartedAt, l.finding.LastAt = r.First, r.Last
+				l.finding.LastAt = r.Last
 			} else if l.Status == incident.Resolved {
 				l.finding.LastAt = r.Last
 			}

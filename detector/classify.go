@@ -17,7 +17,8 @@ const copyWindow = time.Hour
 
 // A request must be this large for its exact token counts to identify it.
 const (
-	copyMinOutput = 24
+	copyMinOutput = 24   // of an answer; or
+	copyMinInput  = 1000 // of a prompt, with any answer
 	copyMinTokens = 200
 )
 
@@ -103,7 +104,7 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 		}
 		return f
 	}
-	if e.Credits > 0 && e.Output >= copyMinOutput && e.Input+e.Output >= copyMinTokens && c.copies.AddKey(copyKey(e), 0) != dedupe.First {
+	if e.Credits > 0 && (e.Output >= copyMinOutput || e.Input >= copyMinInput && e.Output > 0) && e.Input+e.Output >= copyMinTokens && c.copies.AddKey(copyKey(e), 0) != dedupe.First {
 		f = f.With(cohort.Copy)
 	}
 	if !q.Known || !q.Off(e.Credits) {

@@ -37,8 +37,8 @@ type fleet struct {
 	hours    map[int64]*verdict.Period // what everybody drew, by hour
 	warm     bool
 	suspects []profile.Finding
-	devices  map[string][]string // young accounts by device
-	quietTo  int64               // event time up to which nothing wakes anybody
+	devices  map[string]*household // young accounts by device
+	quietTo  int64                 // event time up to which nothing wakes anybody
 	counts   map[int32]rowCounts
 	users    map[int32]int
 }
@@ -55,7 +55,7 @@ func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)
 	f := &fleet{
 		o: o, store: cohort.NewStore(), parts: map[int32]*part{}, say: say, card: len(o.RateCard) > 0,
 		rules:   incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
-		devices: map[string][]string{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
+		devices: map[string]*household{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
 	}
 	for _, p := range partitions {
 		f.parts[p] = &part{}

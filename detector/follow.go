@@ -13,6 +13,8 @@ const (
 	lookFirst  = 20 * int64(1e9)
 	lookAtMost = 30 * 60 * int64(1e9)
 	refineFor  = 6 * cohort.Hour
+
+	singleQuiet = 12 * cohort.Hour // without an affected row, after which one user's incident is over
 )
 
 // follow folds the tick into the open incidents: recovery, scope, impact.
@@ -49,7 +51,7 @@ func (f *fleet) followFlag(l *live) {
 		f.update(l)
 		return
 	}
-	if l.user != "" && f.now-l.lastHit > 2*cohort.Hour {
+	if l.user != "" && f.now-l.lastHit > singleQuiet {
 		l.finding.Over = true
 		f.update(l)
 		return
@@ -209,8 +211,36 @@ func (f *fleet) date(l *live) {
 	for _, t := range at {
 		l.lastHit = max(l.lastHit, fives[t].last)
 	}
+	f.lookBack(l)
 	l.cleanHit = max(l.cleanHit, l.lastHit)
 	f.resum(l)
+}
+
+// lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that
+// bear a flag which quiet times do not know are no more than six hours apart.
+func (f *fleet) lookBack(l *live) {
+	if l.base > cleanBase {
+		return
+	}
+	first, rows := map[int64]int64{}, map[int64][2]float64{}
+	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+		off := c.Flagged(l.flag)
+		n := rows[h]
+		rows[h] = [2]float64{n[0] + float64(off.Rows), n[1] + float64(c.Opportunities(l.flag))}
+		if off.Rows > 0 && (first[h] == 0 || off.First < first[h]) {
+			first[h] = off.First
+		}
+	})
+	hours := sortedKeys(first)
+	for i := len(hours) - 1; i >= 0; i-- {
+		h := hours[i]
+		if l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1] {
+			return
+		}
+		if first[h] < l.onset {
+			l.onset, l.finding.StartedAt = first[h]-first[h]%cohort.Tick, first[h]
+		}
+	}
 }
 
 // resum sums the scope and the rest since the onset.
@@ -232,14 +262,20 @@ func period(c *cohort.Cell) verdict.Period {
 	return p
 }
 
-// host returns the oldest incident of a single user that a cohort's scope explains.
+// host returns the oldest incident of a single user that a cohort's scope explains, over or not.
 func (f *fleet) host(l *live) *live {
 	for _, m := range f.lives {
-		if m.open() && m.by == byFlag && m.user != "" && m.flag == l.flag && l.where.Covers(m.where) {
+		if f.explains(l, m) {
 			return m
 		}
 	}
 	return nil
+}
+
+// explains says whether m, of a single user, is what the cohort's incident l is about.
+func (f *fleet) explains(l, m *live) bool {
+	return m != l && m.by == byFlag && l.by == byFlag && m.user != "" && m.flag == l.flag && m.MergedInto == "" && m.finding.MergedInto == "" &&
+		l.where.Covers(m.where) && m.finding.StartedAt >= l.onset-cohort.Hour
 }
 
 // widen turns what was said of one user into the cohort's incident, under the same id.
@@ -257,14 +293,14 @@ func (f *fleet) widen(host, l *live, cause verdict.Cause) {
 // older keeps its id, and the wider scope.
 func (f *fleet) absorb(l *live) {
 	for _, m := range f.lives {
-		if m == l || !m.open() || m.silentTo != 0 || m.by != l.by || !m.sameKind(l) {
+		if f.explains(l, m) {
+			f.merge(m, l)
+			continue
+		}
+		if m == l || m.user != "" || !m.open() || m.silentTo != 0 || m.by != l.by || !m.sameKind(l) {
 			continue
 		}
 		switch {
-		case m.user != "":
-			if l.where.Covers(m.where) {
-				f.merge(m, l)
-			}
 		case !l.where.Covers(m.where) && !m.where.Covers(l.where):
 		case m.openedAt < l.openedAt:
 			if l.where.Covers(m.where) && !l.where.Equal(m.where) {
@@ -297,7 +333,9 @@ func (f *fleet) redate(l *live) {
 }
 
 func (f *fleet) merge(young, old *live) {
-	f.explain(young, -1)
+	if young.open() {
+		f.explain(young, -1)
+	}
 	young.finding.MergedInto = old.ID
 	f.update(young)
 	f.epoch++

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -48,7 +49,31 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		x.Overcharge = off.Charged
 		x.Overcharge.SubSum(off.Expected)
 	}
+	if l.by == byMeasure {
+		x.Charged = l.inside.Credits.Float64()
+		x.Overcharge = event.Sum{}
+		x.Overcharge.Add(event.Credits(x.Charged * excess(l.measure, &now, &base) * float64(event.Credit)))
+	}
 	x.Severity = f.rules.Severity(x, l.quiet || f.now <= f.quietTo)
+}
+
+// excess estimates the share of a scope's charge that a client's fault is worth, until the rows are booked: the requests that
+// would not have been made, or what a row costs more than the moved measure explains.
+func excess(m cohort.Measure, now, base *verdict.Period) float64 {
+	r := now.Level(m) / base.Level(m)
+	if !(r > 1) || math.IsInf(r, 0) || now.Requests <= 0 {
+		return 0
+	}
+	switch m {
+	case cohort.RequestsPerTurn:
+		return (now.Requests - now.Background) * (1 - 1/r) / now.Requests
+	case cohort.Background:
+		return now.Background * (1 - 1/r) / now.Requests
+	}
+	if row := now.List / now.Rows / (base.List / base.Rows); row > 0 && row < r {
+		r = max(row, 1)
+	}
+	return 1 - 1/r
 }
 
 // adoptedIn names the value of a scope that appeared with the onset.

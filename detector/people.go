@@ -59,7 +59,7 @@ func (f *fleet) drain(u *profile.Finding) {
 	}
 	l.finding = incident.Finding{
 		Cause: cause, Scope: incident.UserScope(u.User), Verdict: verdict.JudgeDrain(u, cause),
-		StartedAt: max(u.Since, 1), LastAt: u.At, Users: 1,
+		StartedAt: began(u, cause), LastAt: u.At, Users: 1,
 	}
 	if l.ID != "" {
 		l.finding.StartedAt = l.StartedAt
@@ -71,6 +71,17 @@ func (f *fleet) drain(u *profile.Finding) {
 		return
 	}
 	f.update(l)
+}
+
+// began returns when a drain began: with the new identity, with the even stretch, or with the evidence.
+func began(u *profile.Finding, cause verdict.Cause) int64 {
+	switch {
+	case (cause == verdict.StolenKey || cause == verdict.SharedAccount) && u.NewSince > 0:
+		return u.NewSince
+	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
+		return u.EvenSince
+	}
+	return max(u.Since, 1)
 }
 
 // moved says whether an open incident of behaviour covers a leaf.
@@ -120,8 +131,15 @@ func alone(flag cohort.Flag) bool {
 // single opens or updates the incident of one user whose rows are off.
 func (f *fleet) single(s *profile.Finding) {
 	for _, l := range f.lives {
-		if l.by == byFlag && l.user == s.User && l.flag == s.Flag && l.open() {
-			l.lastHit, l.drawn = max(l.lastHit, s.At), s
+		if l.by != byFlag || l.user != s.User || l.flag != s.Flag || l.MergedInto != "" {
+			continue
+		}
+		if l.open() || f.now-l.endedAt < reopenAfter {
+			l.lastHit, l.cleanHit, l.drawn, l.finding.Over = max(l.lastHit, s.At), max(l.lastHit, s.At), s, false
+			if !l.open() {
+				f.judge(l, l.Cause)
+				f.update(l)
+			}
 			return
 		}
 	}
@@ -146,21 +164,32 @@ func (f *fleet) single(s *profile.Finding) {
 	f.adopt(l)
 }
 
+// household is the young accounts of one device.
+type household struct {
+	users []string
+	since int64 // first row of the first of them there
+}
+
 // link notes a young account on a device, and opens an incident when there are too many for a household.
 func (f *fleet) link(k link) {
-	users := f.devices[k.device]
-	if slices.Contains(users, k.user) || len(users) >= farmMost {
+	farm := f.devices[k.device]
+	if farm == nil {
+		farm = &household{since: k.at}
+		f.devices[k.device] = farm
+	}
+	farm.since = min(farm.since, k.at)
+	if slices.Contains(farm.users, k.user) || len(farm.users) >= farmMost {
 		return
 	}
-	users = append(users, k.user)
-	f.devices[k.device] = users
+	farm.users = append(farm.users, k.user)
+	users := farm.users
 	if len(users) < farmSize || !f.warm {
 		return
 	}
 	l := f.userLive(k.device, byLinks)
 	if l == nil {
-		l = &live{by: byLinks, user: k.device, onset: k.at, openedAt: f.now}
-		l.finding.StartedAt = k.at
+		l = &live{by: byLinks, user: k.device, onset: farm.since, openedAt: f.now}
+		l.finding.StartedAt = farm.since
 	}
 	sorted := slices.Sorted(slices.Values(users))
 	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(sorted, "device")

@@ -247,10 +247,10 @@ func (c cellCounter) count(e *event.Event, r *row, p *profile.Row) {
 		}
 		if r.quote.Known {
 			c.Priced.Add(e.Credits)
-			c.List.Add(r.quote.Expected)
-			c.Full.Add(r.quote.Full)
 		}
 		if r.quote.Known && e.Status == event.OK {
+			c.List.Add(r.quote.Expected)
+			c.Full.Add(r.quote.Full)
 			c.PricedRows++
 			if r.quote.Full > r.quote.Expected+2*r.quote.Slack {
 				c.CachedRows++

@@ -30,7 +30,7 @@ func (f *fleet) surge(where cohort.Where) {
 			l = x
 		}
 	}
-	probe := &live{where: where, onset: f.now - surgeSpan, lastHit: f.now - 1}
+	probe := &live{where: where, onset: f.now - surgeSpan, lastHit: min(f.now-1, f.head)}
 	for h := probe.onset; h < f.now; h += cohort.Hour {
 		if p := f.hours[h]; p != nil {
 			probe.hit = probe.hit.Plus(*p)
@@ -52,7 +52,9 @@ func (f *fleet) surge(where cohort.Where) {
 	case l == nil:
 		return
 	}
-	l.lastHit = f.now - 1
+	if ratio >= surgeEnd {
+		l.lastHit = min(f.now-1, f.head)
+	}
 	f.resum(l)
 	l.finding.Users = max(l.finding.Users, int(probe.hit.Users))
 	f.judge(l, verdict.Surge)

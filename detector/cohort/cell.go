@@ -112,8 +112,8 @@ type Cell struct {
 
 	Credits event.Sum // all charges; refunds, resets and negative adjustments are none
 	Usage   event.Sum // of kind usage
-	Priced  event.Sum // of the priced rows
-	List    event.Sum // list value of the priced rows
+	Priced  event.Sum // of rows whose list value is known
+	List    event.Sum // list value of those that went well: the others should cost nothing
 	Full    event.Sum // the same with cached input at the full input price
 
 	Input, Cached, CacheWrite, Output int64

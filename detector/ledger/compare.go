@@ -69,8 +69,10 @@ func cellOf(it *Item, newHour bool) *cohort.Cell {
 	c.Input, c.Cached, c.Output = e.Input, e.Cached, e.Output
 	if it.Quote.Known {
 		c.Priced.Add(e.Credits)
-		c.List.Add(it.Quote.Expected)
-		c.Full.Add(it.Quote.Full)
+		if e.Status == event.OK {
+			c.List.Add(it.Quote.Expected)
+			c.Full.Add(it.Quote.Full)
+		}
 	}
 	return &c
 }

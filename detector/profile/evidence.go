@@ -34,7 +34,11 @@ type Finding struct {
 	Score                  float64 // of the evidence with identity
 	Ratio                  float64 // list value an active bucket over the user's past
 	Observed, Expected     float64 // credits an active bucket
-	DayRatio, Days         float64 // today's list value over the mean day's, and the days that stands on
+	DayRatio, Days         float64 // the last day's list value over the mean day's, and the days that stands on
+	NovelRatio             float64 // the same of what identities first seen within a day drew
+	NovelHours             int     // of the last 24 in which those had rows
+	NewSince               int64   // when the first of those came
+	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
 	Past                   float64 // active buckets that the past stands on
 	NewDevices, Devices    int     // first seen within a day, and seen within a day
 	NewNetworks, Networks  int
@@ -51,6 +55,8 @@ const (
 	IdentityThreshold = 14
 	suspectRows       = 10
 	crowd             = 4
+	intruderHours     = 12 // a person on a new computer rests more
+	evenFor           = 4 * cohort.Hour
 	evenAt            = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
 	leakHours         = 24.0
 )
@@ -76,6 +82,8 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	}
 	leak := float32(math.Exp(-float64(u.bucket-u.weighedAt) / float64(leakHours*float64(cohort.Hour))))
 	u.weighedAt = u.bucket
+	u.dayVolume = u.dayVolume*leak + c.volume()
+	u.dayNovel = u.dayNovel*leak + u.novelNow
 	step := func(y, h float32) float32 {
 		return float32(math.Log(0.6 + 0.4*min(float64(y/(h*m)), 8)))
 	}
@@ -90,7 +98,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		u.since, u.standing = u.bucket, Counts{}
 	}
 	f := t.finding(u, c, m)
-	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script(); strong {
+	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script() || f.Intruder(); strong {
 		u.strongAt = u.bucket
 	}
 	switch strong := u.strongAt == u.bucket; {
@@ -119,13 +127,17 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.Ratio = f.Observed / float64(m)
 	f.Now, f.Base = u.drawn()
 	if f.Days = float64(u.pastDays); u.pastDays > 0 && u.past.volume() > 0 {
-		f.DayRatio = float64(recent.volume() * u.pastDays / u.past.volume())
+		mean := u.past.volume() / u.pastDays
+		f.DayRatio, f.NovelRatio = float64(u.dayVolume/mean), float64(u.dayNovel/mean)
 	}
-	minute := int32(u.bucket / 60e9)
-	f.NewDevices, f.Devices = u.ids[device].fresh(minute, 24*60)
-	f.NewNetworks, f.Networks = u.ids[network].fresh(minute, 24*60)
-	f.NewKeys, _ = u.ids[apiKey].fresh(minute, 24*60)
-	f.NewCountries, _ = u.ids[country].fresh(minute, 24*60)
+	f.EvenSince, f.NovelHours = u.evenSince, bits.OnesCount32(u.novelAwake)
+	now := uint32((u.bucket + Bucket) / 1e9)
+	var since [numKinds]uint32
+	f.NewDevices, f.Devices, since[device] = u.ids[device].fresh(now)
+	f.NewNetworks, f.Networks, since[network] = u.ids[network].fresh(now)
+	f.NewKeys, _, since[apiKey] = u.ids[apiKey].fresh(now)
+	f.NewCountries, _, since[country] = u.ids[country].fresh(now)
+	f.NewSince = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
 	f.Novel = float64(u.novel)
 	if u.novel > 0 {
 		nats := 0.0
@@ -162,9 +174,16 @@ func (u *User) drawn() (now, past Counts) {
 	return now, past
 }
 
-// Script says whether a machine seems to draw: evenly, through the night, and several times what the user's days do.
+// Script says whether a machine seems to draw: evenly for hours where the user's rows are not even, and several times what the
+// user's days do.
 func (f *Finding) Script() bool {
-	return f.Evenness < evenAt && f.AwakeHours >= 16 && f.DayRatio >= 5 && f.Days >= 1
+	return f.EvenSince != 0 && f.At-f.EvenSince >= evenFor && f.Evenness < evenAt && !(f.PastEvenness < 2*f.Evenness) && f.DayRatio >= 4 && f.Days >= 1
+}
+
+// Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
+// and draws several of the owner's days.
+func (f *Finding) Intruder() bool {
+	return f.NewDevices > 0 && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 1 && f.NovelHours >= intruderHours && f.NovelRatio >= 3
 }
 
 // Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
@@ -189,7 +208,9 @@ func (f *Finding) Automation() float64 {
 }
 
 // held says whether evidence stands that the past must not learn from.
-func (u *User) held() bool { return u.volume >= VolumeThreshold/3 || u.said }
+func (u *User) held() bool {
+	return u.volume >= VolumeThreshold/3 || u.said || u.evenSince != 0 && u.bucket-u.evenSince >= evenFor/2 && u.oddlyEven()
+}
 
 func (t *Table) keys(want func(*User) bool) []string {
 	var keys []string

@@ -21,43 +21,47 @@ const (
 // perKind is how many identities of one kind are remembered for a user: the latest.
 const perKind = 6
 
-// identity is one remembered identity. Minutes since 1970 last until the year 6053.
+// identity is one remembered identity. Seconds since 1970 in 32 bits last until 2106.
 type identity struct {
-	hash        uint32
-	first, last int32
+	hash, first, last uint32
 }
 
 type identities [perKind]identity
 
-// see notes an identity and returns when it was first seen, in minutes; the one longest unseen makes room.
-func (ids *identities) see(hash uint32, minute int32) int32 {
+// see notes an identity and returns when it was first seen, in seconds; the one longest unseen makes room.
+func (ids *identities) see(hash, sec uint32) uint32 {
 	oldest := 0
 	for i := range ids {
 		if ids[i].hash == hash {
-			ids[i].last = max(ids[i].last, minute)
+			ids[i].last = max(ids[i].last, sec)
 			return ids[i].first
 		}
 		if ids[i].last < ids[oldest].last {
 			oldest = i
 		}
 	}
-	ids[oldest] = identity{hash, minute, minute}
-	return minute
+	ids[oldest] = identity{hash, sec, sec}
+	return sec
 }
 
-// fresh counts identities first seen within age minutes of now, and those seen within age at all.
-func (ids *identities) fresh(now, age int32) (fresh, active int) {
+// fresh counts identities first seen within a day of now, in seconds, those seen within it at all, and says when the first of
+// the fresh ones came, now if there is none.
+func (ids *identities) fresh(now uint32) (fresh, active int, since uint32) {
+	since = now
 	for i := range ids {
-		if ids[i].hash == 0 || ids[i].last < now-age {
+		if ids[i].hash == 0 || ids[i].last < now-daySec {
 			continue
 		}
 		active++
-		if ids[i].first >= now-age {
+		if ids[i].first >= now-daySec {
 			fresh++
+			since = min(since, ids[i].first)
 		}
 	}
-	return fresh, active
+	return fresh, active, since
 }
+
+const daySec = 86400
 
 func hash32(s string) uint32 {
 	h := uint32(xxhash.Sum64String(s))
@@ -70,8 +74,8 @@ func hash32(s string) uint32 {
 // identify notes who the row looks like and says whether it comes from a device, network or key first seen within a day,
 // while the user as such is older than that.
 func (u *User) identify(e *event.Event) (novel bool) {
-	minute := int32(e.Time / 60e9)
-	old := minute - int32(u.FirstAt/60e9)
+	sec := uint32(e.Time / 1e9)
+	old := sec - uint32(u.FirstAt/1e9)
 	net := e.ASN
 	if net == "" {
 		net = e.IP
@@ -80,8 +84,8 @@ func (u *User) identify(e *event.Event) (novel bool) {
 		if v == "" {
 			continue
 		}
-		first := u.ids[k].see(hash32(v), minute)
-		if old > 24*60 && minute-first < 24*60 && kind(k) != client {
+		first := u.ids[k].see(hash32(v), sec)
+		if old > daySec && sec-first < daySec && kind(k) != client {
 			novel = true
 		}
 	}

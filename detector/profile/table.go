@@ -220,6 +220,9 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	if c.Turns > 0 && b.Turns > 0 && askedPast > 0 {
 		r := askedPast / b.Turns
 		set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
+	} else if b.Turns == 0 && askedPast > 0 {
+		r := askedPast / b.Buckets
+		set(cohort.RequestsPerTurn, (asked+r)/(2*r))
 	}
 	if b.Background > 0 && b.Turns > 0 {
 		r := max(b.Background/b.Turns, 0.05)

@@ -63,15 +63,16 @@ type User struct {
 	Created int64 // account_created_at, 0 unknown
 	leaf    *cohort.Leaf
 
-	bucket   int64  // start of the current one
-	now      Counts // of it
-	gaps     spread // between its rows
-	today    Counts
-	past     Counts  // up to yesterday
-	pastDays float32 // days that past stands on, decayed alike
-	dayNo    int32
-	hourNo   int32
-	awake    uint32 // one bit an hour of the last 24 in which there were rows
+	bucket     int64  // start of the current one
+	now        Counts // of it
+	gaps       spread // between its rows
+	today      Counts
+	past       Counts  // up to yesterday
+	pastDays   float32 // days that past stands on, decayed alike
+	dayNo      int32
+	hourNo     int32
+	awake      uint32 // one bit an hour of the last 24 in which there were rows
+	novelAwake uint32 // the same of rows of new identities
 
 	// Rolling windows, decayed: half-lives of 5 hours and 7 days.
 	Short, Long Counts
@@ -90,18 +91,20 @@ type User struct {
 	dayMeasure   int32
 	dayLeaf      *cohort.Leaf
 
-	volume    float32 // evidence of volume: leaky, in nats
-	novel     float32 // the same of identities first seen within a day
-	novelNow  float32 // what those drew in this bucket
-	weighedAt int64
-	since     int64 // when the evidence that stands began
-	saidAt    int64
-	strongAt  int64  // when it last was strong
-	standing  Counts // drawn since then
-	said      bool
-	ids       [numKinds]identities
-	lately    spread // of the coefficients of variation of the latest buckets' gaps
-	evenness  spread // and of the past's
+	volume              float32 // evidence of volume: leaky, in nats
+	novel               float32 // the same of identities first seen within a day
+	novelNow            float32 // what those drew in this bucket
+	dayVolume, dayNovel float32 // list value over the last day, decayed, of all and of those
+	weighedAt           int64
+	since               int64 // when the evidence that stands began
+	saidAt              int64
+	strongAt            int64  // when it last was strong
+	standing            Counts // drawn since then
+	said                bool
+	ids                 [numKinds]identities
+	evenSince           int64  // start of the stretch in which they were even
+	lately              spread // of the coefficients of variation of the latest buckets' gaps
+	evenness            spread // and of the past's
 }
 
 // spread sums values to give a coefficient of variation.
@@ -128,10 +131,21 @@ func (u *User) even() {
 	}
 	u.lately.fade(1 - 1.0/evenBuckets)
 	u.lately.observe(float32(cv))
-	if !u.held() && u.novel == 0 {
+	switch {
+	case cv >= evenAt && u.evenly() >= evenAt:
+		u.evenSince = 0
+	case cv < evenAt && u.evenSince == 0:
+		u.evenSince = u.bucket
+	}
+	if !u.held() && u.novel == 0 && u.evenSince == 0 {
 		u.evenness.fade(0.99)
 		u.evenness.observe(float32(cv))
 	}
+}
+
+// oddlyEven says whether the user's rows come much more evenly than they used to.
+func (u *User) oddlyEven() bool {
+	return u.evenness.n == 0 || float64(u.evenness.sum/u.evenness.n) > 2*u.evenly()
 }
 
 // evenly returns the mean coefficient of variation lately; NaN while it stands on too little.
@@ -179,8 +193,9 @@ func (u *User) tick(at int64) (newHour bool) {
 	}
 	if d := h - u.hourNo; d > 0 && d < 24 {
 		u.awake <<= uint(d)
+		u.novelAwake = u.novelAwake << uint(d) & (1<<24 - 1)
 	} else if d >= 24 || d <= -24 {
-		u.awake = 0
+		u.awake, u.novelAwake = 0, 0
 	} else if d < 0 {
 		return false
 	}

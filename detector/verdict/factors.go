@@ -54,9 +54,9 @@ func (p *Period) Level(m cohort.Measure) float64 {
 	n, d := 0.0, 0.0
 	switch m {
 	case cohort.RequestsPerTurn:
-		n, d = p.Requests-p.Background, p.Turns
+		n, d = p.Requests-p.Background, p.asked()
 	case cohort.Background:
-		n, d = p.Background, p.Turns
+		n, d = p.Background, p.asked()
 	case cohort.InputPerRequest:
 		n, d = p.Input, p.Rows
 	case cohort.Uncached:
@@ -68,6 +68,14 @@ func (p *Period) Level(m cohort.Measure) float64 {
 		return 0
 	}
 	return n / d
+}
+
+// asked returns turns, and active user-hours where no turns are sent.
+func (p *Period) asked() float64 {
+	if p.Turns > 0 {
+		return p.Turns
+	}
+	return p.Users
 }
 
 // Factor is one quotient of the identity.
@@ -87,10 +95,14 @@ type Factor struct {
 // else moves list price a token. The credits that a factor f is worth are L(now, base)·ln f, with L the logarithmic mean
 // (Ang, The LMDI approach to decomposition analysis, 2005); they sum to now − base.
 func Split(now, base Period) (ratio float64, factors []Factor, missing []string, ok bool) {
-	if base.Credits <= 0 || now.Credits <= 0 {
+	if base.Credits <= 0 || now.Credits < 0 {
 		return 0, nil, nil, false
 	}
 	ratio = now.Credits / base.Credits
+	if ratio == 0 {
+		// Nothing is charged: all of it is the price, as far as one can tell.
+		return 0, []Factor{{Name: "price", Value: 0, Credits: -base.Credits}}, nil, true
+	}
 	rest := ratio
 	add := func(name string, n1, d1, n0, d0 float64) {
 		f := n1 / d1 / (n0 / d0)

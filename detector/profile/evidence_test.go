@@ -1,0 +1,325 @@
+package profile
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+)
+
+// The evidence follows its formula, taken at its word in 64 bits: over any buckets, against any past, with the mean user
+// standing in where there is little past.
+func TestEvidenceFollowsItsFormula(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table, _ := newHeard()
+		past := Counts{Buckets: float32(rapid.IntRange(0, 100).Draw(t, "past"))}
+		past.List = past.Buckets * float32(rapid.Float64Range(0.1, 10).Draw(t, "mean"))
+		u := &User{Key: "u", bucket: monday, weighedAt: monday}
+		var logs []float64 // of earlier buckets, latest last
+		W, N := 0.0, 0.0
+		for range rapid.IntRange(1, 40).Draw(t, "buckets") {
+			gap := rapid.Int64Range(1, 300).Draw(t, "gap")
+			u.bucket += gap * Bucket
+			y := rapid.Float64Range(0.01, 200).Draw(t, "y")
+			novel := 0.0
+			if rapid.Bool().Draw(t, "novel") {
+				novel = y * rapid.Float64Range(0.1, 1).Draw(t, "share")
+			}
+			u.now, u.novelNow = Counts{Rows: 1, Buckets: 1, List: float32(y)}, float32(novel)
+			table.weigh(u, &u.now, &past)
+
+			mean, n, w := 0.0, 0.0, 1.0
+			for i := len(logs) - 1; i >= 0; i-- {
+				mean, n, w = mean+w*logs[i], n+w, w*0.9999
+			}
+			pop := 0.0
+			if n > 0 {
+				pop = math.Exp(mean / n)
+			}
+			logs = append(logs, math.Log(y))
+			m := (float64(past.List) + 5*pop) / (float64(past.Buckets) + 5)
+			if m <= 0 {
+				continue // nothing to compare with: no past, and nobody before
+			}
+			leak := math.Exp(-float64(gap*Bucket) / 1e9 / 86400)
+			if len(logs) > 1 && past.Buckets == 0 && len(logs) == 2 {
+				leak = math.Exp(-float64(u.bucket-monday) / 1e9 / 86400) // the first bucket was not weighed
+			}
+			step := func(x float64) float64 { return math.Log(0.6 + 0.4*min(x, 8)) }
+			W = max(0, W*leak+step(y/(3*m)))
+			if novel > 0 {
+				N = max(0, N*leak+step(novel/(2*m)))
+			} else {
+				N *= leak * leak
+			}
+			if math.Abs(float64(u.volume)-W) > 1e-3 || math.Abs(float64(u.novel)-N) > 1e-3 {
+				t.Fatalf("bucket %d: volume %v, novel %v; want %v, %v", len(logs), u.volume, u.novel, W, N)
+			}
+		}
+	})
+}
+
+// person lives by fixed hours: each ten minutes of them active with chance one half, volumes heavy-tailed.
+type person struct {
+	rng      *rand.Rand
+	from, to int64 // hours of the day
+	device   string
+}
+
+// live folds days of a user's life; each bucket's volume is multiplied by factor, in all hours if always.
+func (p *person) live(t *Table, user string, from, days int64, factor float64, always bool) {
+	for b := range days * 144 {
+		hour := b % 144 / 6
+		if !always && (hour < p.from || hour >= p.to || p.rng.IntN(2) == 0) {
+			continue
+		}
+		at := monday + (from*144+b)*Bucket
+		credits := factor * math.Exp(p.rng.NormFloat64())
+		for i := range int64(5) {
+			e, q := charge(user, at+i*60e9+p.rng.Int64N(60e9), credits/5)
+			e.Device = p.device
+			t.Fold(e, plain, 0, q)
+		}
+	}
+	t.Close(monday + (from+days)*day)
+}
+
+// Twenty times the usual volume round the clock is found on almost every user within two days, by volume alone; the same
+// inside a person's own hours mostly not, since people have such days; and a life without it never. The evidence begins when
+// it last stood at nothing, which may be a busy evening before.
+func TestDrainRoundTheClockIsFound(t *testing.T) {
+	const users = 150
+	found := map[string]int{}
+	delays := map[string][]int64{}
+	for u := range uint64(users) {
+		for _, c := range []struct {
+			name   string
+			factor float64
+			always bool
+		}{{"round the clock", 20, true}, {"own hours", 20, false}, {"as ever", 1, false}} {
+			table, h := newHeard()
+			p := &person{rng: rand.New(rand.NewPCG(u, 1)), from: 8, to: 17, device: "laptop"}
+			p.live(table, "u", 0, 10, 1, false)
+			if len(h.of(Drain)) > 0 {
+				t.Errorf("user %d: a drain before there was one: %+v", u, h.of(Drain)[0])
+			}
+			h.findings = nil
+			p.live(table, "u", 10, 2, c.factor, c.always)
+			if d := h.of(Drain); len(d) > 0 {
+				found[c.name]++
+				delays[c.name] = append(delays[c.name], (d[0].At-monday-10*day)/cohort.Hour)
+				if f := d[0]; f.User != "u" || f.Ratio < 3 || f.Since < monday+9*day+12*cohort.Hour || f.Since >= monday+12*day || f.At <= f.Since || f.Evidence < 0 {
+					t.Errorf("%s: %+v", c.name, f)
+				}
+			}
+		}
+	}
+	for name, d := range delays {
+		slices.Sort(d)
+		t.Logf("%s: %d of %d users, half of them within %d h, all within %d h", name, found[name], users, d[len(d)/2], d[len(d)-1])
+	}
+	if n := found["round the clock"]; n < users*95/100 {
+		t.Errorf("round the clock: %d of %d found", n, users)
+	}
+	if n := found["own hours"]; n > users/10 {
+		t.Errorf("own hours: %d of %d found", n, users)
+	}
+	if n := found["as ever"]; n > 0 {
+		t.Errorf("as ever: %d of %d found", n, users)
+	}
+}
+
+// A drain is said hourly while it stands, and once that it is over when the user's life has gone on as before for hours.
+func TestDrainIsSaidHourlyAndCalmOnce(t *testing.T) {
+	table, h := newHeard()
+	p := &person{rng: rand.New(rand.NewPCG(3, 3)), from: 8, to: 17, device: "laptop"}
+	p.live(table, "u", 0, 10, 1, false)
+	p.live(table, "u", 10, 1, 20, true)
+	said := h.of(Drain)
+	if len(said) < 2 {
+		t.Fatalf("%d findings of a day's drain", len(said))
+	}
+	for i, f := range said[1:] {
+		if d := f.At - said[i].At; d < cohort.Hour {
+			t.Errorf("said again after %d s", d/1e9)
+		}
+	}
+	h.findings = nil
+	p.live(table, "u", 11, 6, 1, false)
+	calm := h.of(Calm)
+	if len(calm) != 1 {
+		t.Fatalf("calm was said %d times", len(calm))
+	}
+	if calm[0].At < monday+11*day+6*cohort.Hour {
+		t.Errorf("calm %v hours after the drain's end", (calm[0].At-monday-11*day)/cohort.Hour)
+	}
+	if late := slices.ContainsFunc(h.of(Drain), func(f Finding) bool { return f.At > calm[0].At }); late {
+		t.Error("the drain was said again after calm")
+	}
+	// What it did not learn from: the past is still of the old size.
+	if u := table.User("u"); float64(u.past.List/u.past.Buckets) > 5 {
+		t.Errorf("the past has %v an active bucket: it learned from the drain", u.past.List/u.past.Buckets)
+	}
+}
+
+// A key in strange hands is found by who draws, long before by volume alone.
+func TestANewIdentityIsFoundSooner(t *testing.T) {
+	sooner := 0
+	const users = 40
+	for u := range uint64(users) {
+		at := func(device string) int64 {
+			table, h := newHeard()
+			p := &person{rng: rand.New(rand.NewPCG(u, 2)), from: 8, to: 17, device: "laptop"}
+			p.live(table, "u", 0, 10, 1, false)
+			h.findings = nil
+			p.device = device
+			p.live(table, "u", 10, 1, 20, true)
+			d := h.of(Drain)
+			if len(d) == 0 {
+				return math.MaxInt64
+			}
+			if device != "laptop" && (d[0].NewDevices != 1 || d[0].Score < IdentityThreshold) {
+				t.Errorf("user %d: %+v", u, d[0])
+			}
+			if device == "laptop" && d[0].NewDevices != 0 {
+				t.Errorf("user %d: the old device counts as new", u)
+			}
+			return d[0].At
+		}
+		if at("elsewhere") < at("laptop") {
+			sooner++
+		}
+	}
+	if sooner < users*9/10 {
+		t.Errorf("sooner for %d of %d users", sooner, users)
+	}
+}
+
+// A new laptop on an account that draws as ever is no theft; nor is anything on an account's first day, when all is new.
+func TestANewIdentityAloneIsNoDrain(t *testing.T) {
+	for u := range uint64(60) {
+		table, h := newHeard()
+		p := &person{rng: rand.New(rand.NewPCG(u, 4)), from: 8, to: 17, device: "laptop"}
+		p.live(table, "u", 0, 10, 1, false)
+		p.device = "laptop2"
+		p.live(table, "u", 10, 4, 1, false)
+		if d := h.of(Drain); len(d) > 0 {
+			t.Errorf("user %d: %+v", u, d[0])
+		}
+	}
+	e, _ := charge("fresh", monday, 1)
+	user := &User{FirstAt: monday}
+	if user.identify(e) {
+		t.Error("an account's first device is a stranger's")
+	}
+}
+
+// Identities are new for a day, and the one longest unseen makes room.
+func TestIdentities(t *testing.T) {
+	var ids identities
+	const now, days = 1_800_000_000, 86400 // in seconds
+	for i := range uint32(perKind) {
+		if first := ids.see(i+1, now-7*days+i); first != now-7*days+i {
+			t.Fatalf("first seen %d", first)
+		}
+	}
+	if first := ids.see(1, now); first != now-7*days {
+		t.Errorf("seen again: first %d", first)
+	}
+	ids.see(99, now-60) // makes the second go
+	if fresh, active, since := ids.fresh(now); fresh != 1 || active != 2 || since != now-60 {
+		t.Errorf("%d fresh of %d active since %d, want 1 of 2 since %d", fresh, active, since, now-60)
+	}
+	if first := ids.see(2, now); first != now {
+		t.Errorf("the one longest unseen is still known: first %d", first)
+	}
+	if first := ids.see(1, now); first != now-7*days {
+		t.Error("the one just seen made room")
+	}
+	if fresh, _, _ := ids.fresh(now + 2*days); fresh != 0 {
+		t.Errorf("%d are fresh after two days", fresh)
+	}
+}
+
+// Several people on one account: many new devices and networks, and a day that draws several times the usual.
+func TestCrowd(t *testing.T) {
+	live := func(devices int, factor float64) (f Finding) {
+		table, h := newHeard()
+		p := &person{rng: rand.New(rand.NewPCG(9, 9)), from: 8, to: 17, device: "laptop"}
+		p.live(table, "u", 0, 7, 1, false)
+		h.findings = nil
+		for b := range int64(9 * 6) {
+			for d := range devices {
+				at := monday + 7*day + 8*cohort.Hour + b*Bucket + int64(d)*60e9
+				e, q := charge("u", at, factor/float64(devices))
+				e.Device, e.ASN = fmt.Sprint("d", d), fmt.Sprint("n", d)
+				table.Fold(e, plain, 0, q)
+			}
+		}
+		table.Close(monday + 8*day)
+		for _, f = range h.of(Drain) {
+			if f.Crowd() {
+				return f
+			}
+		}
+		return f
+	}
+	if f := live(5, 4); !f.Crowd() || f.NewDevices < 5 || f.NewNetworks < 5 {
+		t.Errorf("five devices, four times the volume: %+v", f)
+	}
+	if f := live(5, 0.5); f.Crowd() {
+		t.Errorf("five devices that draw as little as one did: %+v", f)
+	}
+	if f := live(2, 4); f.Crowd() {
+		t.Errorf("two devices: %+v", f)
+	}
+}
+
+// Automation is read from even gaps and sleepless hours.
+func TestAutomation(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		f    Finding
+		want float64
+	}{
+		{"a person", Finding{Evenness: 1.2, PastEvenness: 1.1, AwakeHours: 10}, 0},
+		{"unknown", Finding{Evenness: math.NaN(), PastEvenness: math.NaN(), AwakeHours: 3}, 0},
+		{"even, as always", Finding{Evenness: 0.2, PastEvenness: 0.25, AwakeHours: 10}, 2},
+		{"even, unlike before", Finding{Evenness: 0.2, PastEvenness: 1, AwakeHours: 10}, 3},
+		{"sleepless and even, unlike before", Finding{Evenness: 0.2, PastEvenness: 1, AwakeHours: 24}, 6},
+	} {
+		if got := c.f.Automation(); got != c.want {
+			t.Errorf("%s: %v nats, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// Hours awake are those of the last 24 with rows.
+func TestAwakeHours(t *testing.T) {
+	u := &User{}
+	for h := range int64(30) {
+		u.tick(monday + h*cohort.Hour)
+	}
+	if u.awake != 1<<24-1 {
+		t.Errorf("awake %024b after thirty hours", u.awake)
+	}
+	if u.tick(monday + 29*cohort.Hour + 60e9) {
+		t.Error("an hour began twice")
+	}
+	if u.tick(monday + 28*cohort.Hour) {
+		t.Error("a late row begins an hour")
+	}
+	u.tick(monday + 32*cohort.Hour)
+	if got := u.awake & 0b1111; got != 0b1001 {
+		t.Errorf("two hours asleep: %04b", got)
+	}
+	u.tick(monday + 90*cohort.Hour)
+	if u.awake != 1 {
+		t.Errorf("a day asleep: %b", u.awake)
+	}
+}
