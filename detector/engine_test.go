@@ -87,9 +87,6 @@ var unsplit = map[*traffic]*outcome{}
 func (w *traffic) outcome(t *testing.T) *outcome {
 	if unsplit[w] == nil {
 		unsplit[w] = replay(t, w.options, source{0: w.records})
-		if len(unsplit[w].verdicts()) < 2 {
-			t.Fatal("nothing was found: there is nothing to compare")
-		}
 	}
 	return unsplit[w]
 }
@@ -113,6 +110,9 @@ func TestReplayIsDeterministic(t *testing.T) {
 func TestPartitionsChangeNoVerdict(t *testing.T) {
 	eachTravelled(t, func(t *testing.T, w *traffic) {
 		want := w.outcome(t).verdicts()
+		if len(want) < 2 {
+			t.Fatal("nothing was found: there is nothing to compare")
+		}
 		out := replay(t, w.options, split(t, w.records, 4))
 		if got := out.verdicts(); !slices.Equal(got, want) {
 			t.Errorf("four partitions differ:\n%s", difference(want, got))
@@ -127,6 +127,9 @@ func TestPartitionsChangeNoVerdict(t *testing.T) {
 func TestDisorderChangesNoVerdict(t *testing.T) {
 	eachTravelled(t, func(t *testing.T, w *traffic) {
 		want := w.outcome(t).verdicts()
+		if len(want) < 2 {
+			t.Fatal("nothing was found: there is nothing to compare")
+		}
 		out := replay(t, w.options, source{0: disordered(t, w.records, 110*time.Second)})
 		if got := out.verdicts(); !slices.Equal(got, want) {
 			t.Errorf("another order differs:\n%s", difference(want, got))
