@@ -100,7 +100,7 @@ func (c *claim) compared() (now, before verdict.Period) {
 			}
 			span += part
 		}
-		known := float64(min(c.From, a.thenAt)-a.beforeAt) / float64(cohort.Hour)
+		known := float64(a.thenAt-a.beforeAt) / float64(cohort.Hour) // until it came to them, which may be long after it began
 		now = now.Plus(a.then)
 		before = before.Plus(a.before.Scale(span / max(known, 1)))
 	}
