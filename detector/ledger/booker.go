@@ -77,9 +77,9 @@ type account struct {
 
 // habit is what a user's rows come to for a client's incident, before it and in it.
 type habit struct {
-	requests, turns, input, cached, unprompted float64
-	credits, unpromptedCredits                 float64
-	hours                                      map[int64]struct{}
+	requests, turns, unprompted float64
+	credits, unpromptedCredits  event.Sum // exact, so that their order does not show in the last digit
+	hours                       map[int64]struct{}
 }
 
 // NewBooker returns a booker for claims, the first of which takes a row that several could.
@@ -181,12 +181,10 @@ func (a *account) book(e *event.Event, expected event.Credits) {
 func (h *habit) add(it *Item) {
 	e := it.Event
 	h.requests++
-	h.input += float64(e.Input)
-	h.cached += float64(e.Cached)
-	h.credits += e.Credits.Float64()
+	h.credits.Add(e.Credits)
 	if it.Unprompted {
 		h.unprompted++
-		h.unpromptedCredits += e.Credits.Float64()
+		h.unpromptedCredits.Add(e.Credits)
 	}
 	if h.hours == nil {
 		h.hours = map[int64]struct{}{}

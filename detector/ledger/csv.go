@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Header is the first line of a ledger.
@@ -39,9 +40,10 @@ func WriteCSV(w io.Writer, rows []Row) error {
 	return nil
 }
 
-// Neutral returns text that no spreadsheet runs as a formula: a cell that begins like one gets a quote before it.
+// Neutral returns text that no spreadsheet runs as a formula: a cell that begins like one gets a quote before it. Signs of
+// full width count too: some tables fold them into plain ones.
 func Neutral(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

@@ -4,5 +4,7 @@
 // penalty) is booked whole, with nothing expected; any other against the price of its tokens. Client bugs are booked
 // against each user's own past of the factor that moved, and are estimates.
 //
-// A Booker takes rows in any order and gives the same ledger. It does no IO and belongs to one goroutine.
+// A Booker takes rows in any order and gives the same ledger. Two figures need rows nearly in order: turns are told apart while
+// a user has at most four at a time, and the periods of a comparison end with the first row of the incident that comes. It does no IO and
+// belongs to one goroutine.
 package ledger

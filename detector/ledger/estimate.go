@@ -40,11 +40,14 @@ func (c *claim) estimate() {
 		base := a.charged.Float64()
 		if c.Measure == cohort.Background {
 			// Only what nobody asked for is more than it should be.
-			base = a.now.unpromptedCredits
+			base = a.now.unpromptedCredits.Float64()
 		}
-		over := event.Credits(math.Round(base * (1 - 1/x) * float64(event.Credit)))
+		const most = 9e18 // nano-credits that Credits can hold
 		a.expected = a.charged
-		a.expected.Add(-over)
+		a.expected.Add(-event.Credits(min(math.Round(base*(1-1/x)*float64(event.Credit)), most)))
+		if a.expected.Cmp(event.Sum{}) < 0 { // a float's last digit
+			a.expected = event.Sum{}
+		}
 	}
 }
 
@@ -63,6 +66,6 @@ func (c *claim) multiple(a *account) (float64, bool) {
 	case cohort.Background:
 		return ratio(now.unprompted, float64(len(now.hours)), max(past.unprompted, 0.5), float64(len(past.hours)))
 	default:
-		return ratio(now.credits, now.requests, past.credits, past.requests)
+		return ratio(now.credits.Float64(), now.requests, past.credits.Float64(), past.requests)
 	}
 }
