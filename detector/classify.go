@@ -17,7 +17,7 @@ const copyWindow = time.Hour
 
 // A request must be this large for its exact token counts to identify it.
 const (
-	copyMinOutput = 24   // of an answer; or
+	copyMinOutput = 8    // of an answer; or
 	copyMinInput  = 1000 // of a prompt, with any answer
 	copyMinTokens = 200
 )

@@ -173,6 +173,9 @@ func (e *Engine) worker(partition int32) (*worker, error) {
 }
 
 func (e *Engine) put(ctx context.Context, to chan *batch, b *batch) error {
+	if err := context.Cause(e.ctx); err != nil {
+		return err
+	}
 	select {
 	case to <- b:
 		return nil

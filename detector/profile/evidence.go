@@ -181,9 +181,9 @@ func (f *Finding) Script() bool {
 }
 
 // Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
-// and draws several of the owner's days.
+// and draws several of the owner's days, while one of the owner's is at work too. A new computer replaces the old.
 func (f *Finding) Intruder() bool {
-	return f.NewDevices > 0 && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 1 && f.NovelHours >= intruderHours && f.NovelRatio >= 3
+	return f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours && f.NovelRatio >= 3
 }
 
 // Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
