@@ -175,7 +175,7 @@ func (s Scope) String() string {
 // Conds returns the conditions of a cohort's scope.
 func (s Scope) Conds() cohort.Where {
 	var conds []cohort.Cond
-	for d := event.Dim(0); d < event.NumDims; d++ {
+	for d := range event.NumDims {
 		if v, ok := s.Where[d.String()]; ok {
 			conds = append(conds, cohort.Cond{Dim: d, Value: v})
 		}

@@ -45,8 +45,14 @@ func contractual() Finding {
 		Verdict: verdict.Verdict{
 			Ratio: 12.4, HasRatio: true, Confidence: 0.98,
 			Factors: []verdict.Factor{
-				{Name: "users", Value: 1.01}, {Name: "requests", Value: 1.02}, {Name: "rows", Value: 1}, {Name: "tokens", Value: 0.99},
-				{Name: "cache", Value: 1}, {Name: "mix", Value: 1.0047832}, {Name: "price", Value: 12.1}, {Name: "surcharge", Value: 1},
+				{Name: "users", Value: 1.01},
+				{Name: "requests", Value: 1.02},
+				{Name: "rows", Value: 1},
+				{Name: "tokens", Value: 0.99},
+				{Name: "cache", Value: 1},
+				{Name: "mix", Value: 1.0047832},
+				{Name: "price", Value: 12.1},
+				{Name: "surcharge", Value: 1},
 			},
 			Evidence: []verdict.Evidence{
 				{Code: "price_off_rate_card", Text: "charged 12.1x the rate card on 99.7% of rows", Observed: &observed, Expected: &expected},

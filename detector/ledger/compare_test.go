@@ -56,7 +56,7 @@ func TestCompareHoldsUsersAgainstThemselves(t *testing.T) {
 		{
 			"the old version goes on beside the new one: it is past no more", 24, func(b *Booker) {
 				steady(b, "u", "1", "1", -48, 0)
-				for h := int64(0); h < 24; h++ {
+				for h := range int64(24) {
 					steady(b, "u", "2", "2", h, h+1)
 					steady(b, "u", "1", "1", h, h+1)
 				}

@@ -11,13 +11,13 @@ import (
 
 // life feeds b what one user did: so many turns an hour apart, each of some requests, some unprompted ones besides.
 type life struct {
-	user            string
-	from            int64
-	turns           int
-	requests        int // a turn
-	unprompted      int // a turn
-	charge          string
-	rowsSeen, hours int
+	user       string
+	from       int64
+	turns      int
+	requests   int // a turn
+	unprompted int // a turn
+	charge     string
+	rowsSeen   int
 }
 
 func (l *life) feed(b *Booker) {
@@ -53,19 +53,27 @@ func TestEstimateAgainstTheUsersOwnPast(t *testing.T) {
 	}{
 		{
 			"four times the requests a turn: a quarter is due", cohort.RequestsPerTurn,
-			life{turns: 20, requests: 2, charge: "1"}, life{turns: 5, requests: 8, charge: "1"}, "40.000000000 10.000000000",
+			life{turns: 20, requests: 2, charge: "1"},
+			life{turns: 5, requests: 8, charge: "1"},
+			"40.000000000 10.000000000",
 		},
 		{
 			"fewer than before: all is due", cohort.RequestsPerTurn,
-			life{turns: 20, requests: 4, charge: "1"}, life{turns: 5, requests: 2, charge: "1"}, "10.000000000 10.000000000",
+			life{turns: 20, requests: 4, charge: "1"},
+			life{turns: 5, requests: 2, charge: "1"},
+			"10.000000000 10.000000000",
 		},
 		{
 			"requests five times as dear: a fifth is due", cohort.InputPerRequest,
-			life{turns: 20, requests: 2, charge: "1"}, life{turns: 5, requests: 2, charge: "5"}, "50.000000000 10.000000000",
+			life{turns: 20, requests: 2, charge: "1"},
+			life{turns: 5, requests: 2, charge: "5"},
+			"50.000000000 10.000000000",
 		},
 		{
 			"four times the background work: three quarters of that are too much, and the user's own turns are due", cohort.Background,
-			life{turns: 20, requests: 1, unprompted: 1, charge: "1"}, life{turns: 5, requests: 1, unprompted: 4, charge: "1"}, "25.000000000 10.000000000",
+			life{turns: 20, requests: 1, unprompted: 1, charge: "1"},
+			life{turns: 5, requests: 1, unprompted: 4, charge: "1"},
+			"25.000000000 10.000000000",
 		},
 	} {
 		b := NewBooker([]Claim{{Incident: "inc_1", From: onset, To: onset + 1000*cohort.Hour, ByMeasure: true, Measure: c.measure}})

@@ -98,7 +98,7 @@ func (b *Book) HasCard() bool { return len(b.byModel)+len(b.any) > 0 }
 
 func conds(where map[event.Dim]string) []cond {
 	var out []cond
-	for d := event.Dim(0); d < event.NumDims; d++ {
+	for d := range event.NumDims {
 		if v, ok := where[d]; ok {
 			out = append(out, cond{d, v})
 		}

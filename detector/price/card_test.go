@@ -51,19 +51,23 @@ func TestCardMostSpecificEntryPrices(t *testing.T) {
 		{"from its very instant it does", []Entry{input("1", "codex", june)}, rowOf(june, "model", "codex"), "1"},
 		{
 			"the latest date wins, wherever it stands in the file",
-			[]Entry{input("2", "codex", july), input("1", "codex", june)}, rowOf(july, "model", "codex"), "2",
+			[]Entry{input("2", "codex", july), input("1", "codex", june)},
+			rowOf(july, "model", "codex"), "2",
 		},
 		{
 			"until then the earlier price stands",
-			[]Entry{input("1", "codex", june), input("2", "codex", july)}, rowOf(july.Add(-1), "model", "codex"), "1",
+			[]Entry{input("1", "codex", june), input("2", "codex", july)},
+			rowOf(july.Add(-1), "model", "codex"), "1",
 		},
 		{
 			"more conditions win over a later date",
-			[]Entry{input("1", "codex", june, "plan", "pro"), input("2", "codex", july)}, rowOf(july, "model", "codex", "plan", "pro"), "1",
+			[]Entry{input("1", "codex", june, "plan", "pro"), input("2", "codex", july)},
+			rowOf(july, "model", "codex", "plan", "pro"), "1",
 		},
 		{
 			"a condition that the row does not fulfil",
-			[]Entry{input("1", "codex", june, "plan", "pro"), input("2", "codex", june)}, rowOf(june, "model", "codex", "plan", "free"), "2",
+			[]Entry{input("1", "codex", june, "plan", "pro"), input("2", "codex", june)},
+			rowOf(june, "model", "codex", "plan", "free"), "2",
 		},
 		{
 			"two conditions win over one",
@@ -77,11 +81,13 @@ func TestCardMostSpecificEntryPrices(t *testing.T) {
 		},
 		{
 			"the model is a condition like others: it wins over nothing",
-			[]Entry{input("1", "", june), input("2", "codex", june)}, rowOf(june, "model", "codex"), "2",
+			[]Entry{input("1", "", june), input("2", "codex", june)},
+			rowOf(june, "model", "codex"), "2",
 		},
 		{
 			"and with one more wins over one of any model",
-			[]Entry{input("1", "", june, "plan", "pro"), input("2", "codex", june)}, rowOf(june, "model", "codex", "plan", "pro"), "2",
+			[]Entry{input("1", "", june, "plan", "pro"), input("2", "codex", june)},
+			rowOf(june, "model", "codex", "plan", "pro"), "2",
 		},
 		{
 			"but two without the model win over the model alone",
@@ -90,7 +96,8 @@ func TestCardMostSpecificEntryPrices(t *testing.T) {
 		},
 		{
 			"an empty value is a condition: rows that do not say",
-			[]Entry{input("1", "codex", june, "plan", ""), input("2", "codex", june)}, rowOf(june, "model", "codex"), "1",
+			[]Entry{input("1", "codex", june, "plan", ""), input("2", "codex", june)},
+			rowOf(june, "model", "codex"), "1",
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

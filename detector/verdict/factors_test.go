@@ -110,31 +110,45 @@ func TestSplitLeavesOut(t *testing.T) {
 	}{
 		{
 			"no turns are sent: requests are per user", func(n, b *Period) { n.Turns, b.Turns = 0, 0 },
-			nil, []string{"turns"}, map[string]float64{"users": 3, "price": 2},
+			nil,
+			[]string{"turns"},
+			map[string]float64{"users": 3, "price": 2},
 		},
 		{
 			"turns began to be sent: there is nothing to hold them against", func(_, b *Period) { b.Turns = 0 },
-			nil, []string{"turns"}, map[string]float64{"users": 3, "price": 2},
+			nil,
+			[]string{"turns"},
+			map[string]float64{"users": 3, "price": 2},
 		},
 		{
 			"users are unknown: what is per user is a total", func(_, b *Period) { b.Users = 0 },
-			[]string{"users"}, nil, map[string]float64{"turns": 3, "price": 2},
+			[]string{"users"},
+			nil,
+			map[string]float64{"turns": 3, "price": 2},
 		},
 		{
 			"no price is known", func(n, b *Period) { n.List, n.Full, n.Priced, b.List, b.Full, b.Priced = 0, 0, 0, 0, 0, 0 },
-			[]string{"cache", "price"}, nil, map[string]float64{"users": 3, "mix": 2},
+			[]string{"cache", "price"},
+			nil,
+			map[string]float64{"users": 3, "mix": 2},
 		},
 		{
 			"charges without tokens", func(n, _ *Period) { n.Input, n.Output, n.Cached = 0, 0, 0 },
-			[]string{"tokens", "cache"}, nil, map[string]float64{"users": 3, "price": 2},
+			[]string{"tokens", "cache"},
+			nil,
+			map[string]float64{"users": 3, "price": 2},
 		},
 		{
 			"only penalties before", func(_, b *Period) { b.Usage = 0 },
-			[]string{"surcharge"}, nil, map[string]float64{"users": 3, "price": 2},
+			[]string{"surcharge"},
+			nil,
+			map[string]float64{"users": 3, "price": 2},
 		},
 		{
 			"no usage rows before", func(_, b *Period) { b.Rows = 0 },
-			[]string{"rows", "tokens"}, nil, map[string]float64{"users": 3, "price": 2, "mix": 1},
+			[]string{"rows", "tokens"},
+			nil,
+			map[string]float64{"users": 3, "price": 2, "mix": 1},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
