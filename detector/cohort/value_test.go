@@ -107,7 +107,7 @@ func TestValueWindows(t *testing.T) {
 			model.add(leaf, at, c)
 		}
 		for range 10 {
-			from := head - rapid.Int64Range(0, int64(KeepFives-2*Hour)).Draw(t, "from")
+			from := head - rapid.Int64Range(0, KeepFives-2*Hour).Draw(t, "from")
 			want := model.sum(func(*Leaf) bool { return true }, from, math.MaxInt64, Five)
 			got := v.Since(Over, from)
 			if off := want.Flagged(Over); got.Rows != float64(off.Rows) || got.Users != float64(off.Users) || got.Opportunities != float64(want.PricedRows) {

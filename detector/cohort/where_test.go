@@ -71,7 +71,7 @@ func TestWhereString(t *testing.T) {
 	if got := w.String(); got != "plan=pro region=eu-west-1" {
 		t.Errorf("%q", got)
 	}
-	if got := (Where)(nil).String(); got != "everybody" {
+	if got := Where(nil).String(); got != "everybody" {
 		t.Errorf("%q", got)
 	}
 }

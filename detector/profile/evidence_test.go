@@ -34,8 +34,8 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 			table.weigh(u, &u.now, &past)
 
 			mean, n, w := 0.0, 0.0, 1.0
-			for i := len(logs) - 1; i >= 0; i-- {
-				mean, n, w = mean+w*logs[i], n+w, w*0.9999
+			for _, x := range slices.Backward(logs) {
+				mean, n, w = mean+w*x, n+w, w*0.9999
 			}
 			pop := 0.0
 			if n > 0 {
@@ -47,7 +47,7 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 				continue // nothing to compare with: no past, and nobody before
 			}
 			leak := math.Exp(-float64(gap*Bucket) / 1e9 / 86400)
-			if len(logs) > 1 && past.Buckets == 0 && len(logs) == 2 {
+			if past.Buckets == 0 && len(logs) == 2 {
 				leak = math.Exp(-float64(u.bucket-monday) / 1e9 / 86400) // the first bucket was not weighed
 			}
 			step := func(x float64) float64 { return math.Log(0.6 + 0.4*min(x, 8)) }
