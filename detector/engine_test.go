@@ -68,7 +68,7 @@ func difference(a, b []string) string {
 }
 
 // travelled are the scenarios whose rows the tests of determinism send on different ways.
-var travelled = []string{"price-cohort", "duplicates", "penalties"}
+var travelled = []string{"duplicates", "penalties", "price-cohort"}
 
 func eachTravelled(t *testing.T, test func(t *testing.T, w *traffic)) {
 	for i, name := range travelled {
@@ -333,16 +333,16 @@ func TestEveryRecordIsCountedOnce(t *testing.T) {
 		lines = append(lines, row(fmt.Sprint("r", i), i, ""))
 	}
 	lines = append(lines,
-		row("r7", 7, ""),                                 // the same again: a redelivery
-		row("r8", 8, `,"output_tokens":5`),               // the same id with other content
-		row("r290", 290, ""),                             // a redelivery that is not late
-		row("old", -3600, ""),                            // beyond the lateness
-		row("far", 40*365*24*3600, ""),                   // from another age
-		`{`,                                              // no JSON
-		`{"user":"u","time":0,"credits":1}`,              // no id
-		row("neg", 300, `,"credits":-1`),                 // duplicate key, and negative besides
-		`{"id":"n","user":"u","time":1,"credits":`+`-1}`, // negative usage
-		`{"id":"n","time":1,"credits":1}`,                // no user
+		row("r7", 7, ""),                              // the same again: a redelivery
+		row("r8", 8, `,"output_tokens":5`),            // the same id with other content
+		row("r290", 290, ""),                          // a redelivery that is not late
+		row("old", -3600, ""),                         // beyond the lateness
+		row("far", 40*365*24*3600, ""),                // from another age
+		`{`,                                           // no JSON
+		`{"user":"u","time":0,"credits":1}`,           // no id
+		row("neg", 300, `,"credits":-1`),              // duplicate key, and negative besides
+		`{"id":"n","user":"u","time":1,"credits":-1}`, // negative usage
+		`{"id":"n","time":1,"credits":1}`,             // no user
 	)
 	records := make([]detector.Record, len(lines))
 	for i, l := range lines {

@@ -40,8 +40,8 @@ func stream(tb testing.TB, o detector.Options, g generator) (*outcome, *fixtures
 	return out, truth
 }
 
-// quick are the scenarios that -short runs: one that must page, one that must not, one whose prices nobody gave.
-var quick = []string{"demo", "under-price", "learned-price"}
+// quick are the scenarios that -short runs: one that must page, one that must not, one whose charges are too low.
+var quick = []string{"duplicates", "power-users", "under-price"}
 
 // Every built-in scenario's truth is found: one incident a cause with the right class, cause, scope and money, and
 // nothing else.
