@@ -30,7 +30,7 @@ func (f *fleet) watchBehaviour() {
 		return
 	}
 	for _, b := range verdict.Behaviours {
-		for again := 0; again < 3; again++ {
+		for range 3 {
 			from, ok := f.shifted(b.Measure)
 			if !ok || !f.localiseMeasure(b, from) {
 				break
@@ -103,12 +103,7 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 }
 
 func mayName(d event.Dim) bool {
-	for _, n := range notClient {
-		if d == n {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(notClient, d)
 }
 
 // momentTable lists the leaves' moments since from, less what open incidents explain.
@@ -296,8 +291,9 @@ func (f *fleet) followMeasure(l *live) {
 		return
 	}
 	l.hit = period(&l.inside)
-	if !l.finding.Over {
-		l.finding.Over = f.settled(l)
+	if !l.finding.Over && f.settled(l) {
+		l.finding.Over = true
+		f.endMeasure(l)
 	}
 	if l.inside.Moments != nil {
 		if m := l.inside.Moments[l.measure]; m.N > 0 {
@@ -333,7 +329,7 @@ func (f *fleet) denied(l *live) bool {
 // settled says whether the scope is back: over some hours its measure stands less than a quarter as far above its baseline as
 // over the incident. The users' own pasts cannot tell, for they learn the fault within days.
 func (f *fleet) settled(l *live) bool {
-	const span, least = 6 * cohort.Hour, 100
+	const span, least = 3 * cohort.Hour, 100
 	recent := f.store.Sum(l.where, f.now-span, f.now)
 	if f.now-l.openedAt < span || recent.Rows < least {
 		return false
@@ -345,6 +341,48 @@ func (f *fleet) settled(l *live) bool {
 		return false
 	}
 	return math.Log(now.Level(l.measure)/base.Level(l.measure)) < above/4
+}
+
+// endMeasure dates the end as the onset is dated: the prefix sum of what stands above half the shift is greatest there.
+func (f *fleet) endMeasure(l *live) {
+	sums := map[int64]*cohort.Moment{}
+	f.store.Fives(l.where, f.now-cohort.KeepFives, f.now, func(at int64, c *cohort.Cell) {
+		if c.Moments != nil {
+			if sums[at] == nil {
+				sums[at] = &cohort.Moment{}
+			}
+			sums[at].Merge(c.Moments[l.measure])
+		}
+	})
+	sum, best, end := 0.0, 0.0, f.now-cohort.KeepFives
+	for _, at := range sortedKeys(sums) {
+		m := sums[at]
+		if sum += m.Sum - m.N*(l.base+l.shift/2); sum > best {
+			best, end = sum, at
+		}
+	}
+	l.lastHit, l.cleanHit = end, end
+	f.resum(l)
+	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
+	f.store.Each(l.onset, end, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			l.inside.Add(c)
+		} else {
+			l.outside.Add(c)
+		}
+	})
+}
+
+// settleMeasures resolves, at the end of the input, what has been over for hours.
+func (f *fleet) settleMeasures() {
+	for _, l := range f.lives {
+		if l.by == byMeasure && l.open() && l.silentTo == 0 && f.settled(l) {
+			l.finding.Over = true
+			f.endMeasure(l)
+			f.judge(l, l.Cause)
+			f.update(l)
+		}
+	}
 }
 
 // refineMeasure searches the scope of a client's incident again with all that came since the onset.

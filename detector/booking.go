@@ -1,8 +1,11 @@
 package detector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -68,10 +71,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 		v := shards[p]
 		class := newClassifier(&e.o, v.book, false, len(shards))
 		head := int64(0)
-		err := e.read(ctx, p, v.from(from), v.offset, func(ev *event.Event) {
-			if ev.Time > v.head {
-				return
-			}
+		in := inOrder{lateness: int64(e.o.Lateness), fn: func(ev *event.Event) {
 			if ev.Time > head+cohort.Hour {
 				head = ev.Time
 				class.advance(head)
@@ -81,12 +81,51 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 				return
 			}
 			b.Add(ledger.Item{Event: ev, Flags: r.flags, Quote: r.quote, Unprompted: unprompted(ev)})
+		}}
+		err := e.read(ctx, p, v.from(from), v.offset, func(ev *event.Event) {
+			if ev.Time <= v.head {
+				in.add(ev)
+			}
 		})
+		in.flush(true)
 		if err != nil {
 			return nil, fmt.Errorf("book partition %d: %w", p, err)
 		}
 	}
 	return b.Results(), nil
+}
+
+// inOrder hands on rows by event time and id, as far as the lateness allows, so that which of two charges came first does not
+// depend on how they were delivered.
+type inOrder struct {
+	lateness int64
+	fn       func(*event.Event)
+	waiting  []event.Event
+	head     int64
+}
+
+// inOrderRows is how many rows wait before they are sorted.
+const inOrderRows = 4096
+
+func (o *inOrder) add(e *event.Event) {
+	o.waiting = append(o.waiting, *e)
+	o.head = max(o.head, e.Time)
+	if len(o.waiting) >= inOrderRows && len(o.waiting)%inOrderRows == 0 {
+		o.flush(false)
+	}
+}
+
+// flush hands on what no row within the lateness can precede; everything at the end.
+func (o *inOrder) flush(end bool) {
+	slices.SortStableFunc(o.waiting, func(a, b event.Event) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.User, b.User), strings.Compare(a.ID, b.ID))
+	})
+	n := 0
+	for n < len(o.waiting) && (end || o.waiting[n].Time < o.head-o.lateness) {
+		o.fn(&o.waiting[n])
+		n++
+	}
+	o.waiting = slices.Delete(o.waiting, 0, n)
 }
 
 func unprompted(e *event.Event) bool {

@@ -81,7 +81,7 @@ func (c *classifier) classify(e *event.Event) row {
 	r.charge = true
 	r.quote = c.book.Quote(e)
 	r.flags = c.flags(e, r.quote)
-	if c.learn && r.flags&^(cohort.Flags(0).With(cohort.Over).With(cohort.Under).With(cohort.CacheLost)) == 0 && e.Status == event.OK {
+	if c.learn && r.flags&^cohort.Flags(0).With(cohort.Over).With(cohort.Under).With(cohort.CacheLost) == 0 && e.Status == event.OK {
 		c.book.Observe(e)
 	}
 	return r

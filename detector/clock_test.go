@@ -24,6 +24,8 @@ var in2106 = time.Date(2106, 2, 7, 6, 28, 15, 0, time.UTC).UnixNano()
 // driven is a clock and what became of each row that it placed, as a shard does.
 type driven struct {
 	clock
+	same                bool   // all rows are one user's
+	rows                uint64 // users so far
 	onTime, late, never []int64
 }
 
@@ -37,17 +39,26 @@ func (d *driven) row(t int64) {
 
 func (d *driven) take(t int64) {
 	if !d.started {
-		d.hold(Record{Offset: t}, t)
+		d.hold(Record{Offset: t}, t, d.user())
 		return
 	}
-	switch d.place(t) {
+	switch d.place(t, d.user()) {
 	case ahead:
-		d.hold(Record{Offset: t}, t)
+		d.hold(Record{Offset: t}, t, d.user())
 	case late:
 		d.late = append(d.late, t)
 	case onTime:
 		d.onTime = append(d.onTime, t)
 	}
+}
+
+// user returns whose row it is: each row is another's unless the test says otherwise.
+func (d *driven) user() uint64 {
+	if d.same {
+		return 1
+	}
+	d.rows++
+	return d.rows
 }
 
 func (d *driven) again(rows []Record) {

@@ -287,8 +287,7 @@ func (e *Engine) alert(l *live, why []incident.Reason) {
 
 func (e *Engine) deadLetter(r Record, err error) {
 	d := DeadLetter{Record: r, Reason: "unreadable", Detail: err.Error()}
-	var bad *event.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*event.Error](err); ok {
 		d.Reason = bad.Reason
 	}
 	e.deadMu.Lock()

@@ -45,7 +45,13 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 		return err
 	}
 	var claims []ledger.Claim
-	if err := e.inFleet(ctx, func(f *fleet) { claims = f.claims() }); err != nil {
+	err := e.inFleet(ctx, func(f *fleet) {
+		if final {
+			f.settleMeasures()
+		}
+		claims = f.claims()
+	})
+	if err != nil {
 		return err
 	}
 	var results map[string]ledger.Result

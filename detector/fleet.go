@@ -28,6 +28,7 @@ type fleet struct {
 	epoch int   // changes when what incidents explain changes
 	lives []*live
 	card  bool
+	rows  int64 // usage rows so far
 
 	dirty    []*cohort.Value           // values in which this tick showed something
 	seen     cohort.Flags              // what it showed
@@ -168,6 +169,7 @@ func (f *fleet) add(c cellAt) {
 	}
 	f.store.Add(r, c.at, c.cell)
 	f.everybody(c)
+	f.rows += c.cell.Rows
 	for _, l := range f.lives {
 		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
 			continue

@@ -5,6 +5,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
+	"slices"
 )
 
 // How an open incident is followed: looked at again after 20 s, then after a quarter of its age, at most every half hour;
@@ -199,12 +200,16 @@ func (f *fleet) date(l *live) {
 		sum += probe.odds(fives[t].k, fives[t].n)
 	}
 	l.rate = probe.rate
+	if onset > 0 {
+		// The bucket before holds the onset if what follows its first affected row looks like the fault.
+		x := fives[at[onset-1]]
+		if left := float64(at[onset-1]+cohort.Five-x.first) / float64(cohort.Five); x.k > 0 && probe.odds(x.k, max(x.k, x.n*left)) > 0 {
+			onset--
+		}
+	}
 	for i := max(onset, 0); i < len(at); i++ {
 		if x := fives[at[i]]; x.k > 0 {
-			if l.onset == 0 || l.openedAt == 0 || f.now-l.openedAt < cohort.KeepFives/2 {
-				l.onset = x.first - x.first%cohort.Tick
-				l.finding.StartedAt = x.first
-			}
+			f.begin(l, x.first)
 			break
 		}
 	}
@@ -214,6 +219,14 @@ func (f *fleet) date(l *live) {
 	f.lookBack(l)
 	l.cleanHit = max(l.cleanHit, l.lastHit)
 	f.resum(l)
+}
+
+// begin sets the first affected row. It moves forward only when the scope became narrower: what was said of the same rows, or
+// of fewer, stands.
+func (f *fleet) begin(l *live, first int64) {
+	if l.onset == 0 || first < l.finding.StartedAt || !l.where.Covers(l.dated) {
+		l.onset, l.finding.StartedAt, l.dated = first-first%cohort.Tick, first, l.where
+	}
 }
 
 // lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that
@@ -231,14 +244,12 @@ func (f *fleet) lookBack(l *live) {
 			first[h] = off.First
 		}
 	})
-	hours := sortedKeys(first)
-	for i := len(hours) - 1; i >= 0; i-- {
-		h := hours[i]
+	for _, h := range slices.Backward(sortedKeys(first)) {
 		if l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1] {
 			return
 		}
 		if first[h] < l.onset {
-			l.onset, l.finding.StartedAt = first[h]-first[h]%cohort.Tick, first[h]
+			f.begin(l, first[h])
 		}
 	}
 }
@@ -253,7 +264,13 @@ func (f *fleet) resum(l *live) {
 			l.outside.Add(c)
 		}
 	})
-	l.hit = period(&l.inside)
+	var hit cohort.Cell
+	f.store.Each(l.onset, max(l.lastHit, l.onset)+1, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			hit.Add(c)
+		}
+	})
+	l.hit = period(&hit)
 }
 
 func period(c *cohort.Cell) verdict.Period {
@@ -282,7 +299,10 @@ func (f *fleet) explains(l, m *live) bool {
 func (f *fleet) widen(host, l *live, cause verdict.Cause) {
 	was := *host
 	*host = *l
-	host.Incident, host.openedAt = was.Incident, was.openedAt
+	host.Incident, host.openedAt = was.Incident, f.now
+	if was.finding.StartedAt < l.onset {
+		host.DetectedAt = f.head // what was said then was about something else
+	}
 	f.judge(host, cause)
 	f.explain(host, 1)
 	f.update(host)
@@ -343,8 +363,7 @@ func (f *fleet) merge(young, old *live) {
 
 // closedTwin returns the incident of the same scope and flag that resolved within a day.
 func (f *fleet) closedTwin(l *live) *live {
-	for i := len(f.lives) - 1; i >= 0; i-- {
-		m := f.lives[i]
+	for _, m := range slices.Backward(f.lives) {
 		if m.Status == incident.Resolved && m.MergedInto == "" && m.by == l.by && m.flag == l.flag && m.measure == l.measure &&
 			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter {
 			return m

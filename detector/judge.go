@@ -16,7 +16,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	if l.by == byFlag && l.flag == cohort.Over {
 		cause = verdict.OfOver(&l.inside)
 	}
-	now, base := l.hit, verdict.Period{}
+	var now, base verdict.Period
 	if l.drawn != nil {
 		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
 	} else if l.compared {

@@ -22,8 +22,9 @@ type live struct {
 	user    string
 	drawn   *profile.Finding // what the one user draws
 
-	openedAt  int64 // tick
-	onset     int64 // start of the tick of the first affected row
+	openedAt  int64        // tick
+	onset     int64        // start of the tick of the first affected row
+	dated     cohort.Where // the scope that the onset was found for
 	refinedAt int64
 	rate      float64 // of the flag inside, per opportunity
 	base      float64 // of the flag in quiet times
@@ -56,7 +57,6 @@ type live struct {
 	cleanHit    int64          // last affected row before the recovery began
 	silentTo    int64          // explained by the calendar until then, and never said
 	endedAt     int64          // tick at which it resolved
-	lastSaid    int64          // tick of the last evaluation
 }
 
 // tickHits counts what one tick did to a flag in a scope.

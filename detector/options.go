@@ -92,7 +92,7 @@ func (o *Options) withDefaults() {
 		o.Severity.MaterialCredits = DefaultMaterialCredits
 	}
 	if o.Dimensions == nil {
-		for d := event.Dim(0); d < event.NumDims; d++ {
+		for d := range event.NumDims {
 			o.Dimensions = append(o.Dimensions, d)
 		}
 	}

@@ -54,8 +54,11 @@ func (f *fleet) drain(u *profile.Finding) {
 			return
 		}
 		l = &live{by: byUser, user: u.User, onset: u.Since, openedAt: f.now}
-	} else if cause.Class == verdict.Organic {
-		cause = l.Cause // said once, it is not taken back while the evidence stands
+	} else if !names(cause) {
+		// Said once, it is not taken back while the drain goes on: a thief's device is no longer new the day after.
+		l.finding.LastAt, l.finding.Over = u.At, false
+		f.update(l)
+		return
 	}
 	l.finding = incident.Finding{
 		Cause: cause, Scope: incident.UserScope(u.User), Verdict: verdict.JudgeDrain(u, cause),
@@ -72,6 +75,9 @@ func (f *fleet) drain(u *profile.Finding) {
 	}
 	f.update(l)
 }
+
+// names says whether a cause names somebody new at work, and so may replace another.
+func names(c verdict.Cause) bool { return c == verdict.StolenKey || c == verdict.SharedAccount }
 
 // began returns when a drain began: with the new identity, with the even stretch, or with the evidence.
 func began(u *profile.Finding, cause verdict.Cause) int64 {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/dedupe"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -121,13 +123,14 @@ func (s *shard) fold(r Record, e *event.Event, err error) {
 }
 
 func (s *shard) place(r Record, e *event.Event) {
+	user := xxhash.Sum64String(e.User)
 	if !s.clock.started {
-		s.clock.hold(r, e.Time)
+		s.clock.hold(r, e.Time, user)
 		return
 	}
-	switch s.clock.place(e.Time) {
+	switch s.clock.place(e.Time, user) {
 	case ahead:
-		s.clock.hold(r, e.Time)
+		s.clock.hold(r, e.Time, user)
 	case late:
 		// A redelivery is a redelivery, however late.
 		if r := s.class.rows.Add(e.User, e.ID, dedupe.Content(e)); r != dedupe.First {
@@ -372,10 +375,11 @@ func (s *shard) take(cells []cellAt, at int64) []cellAt {
 
 // idle says that the partition has no more rows for now: what is open closes, and ticks need not wait for it.
 func (s *shard) idle() {
-	if rows := s.clock.release(true); rows != nil {
+	if rows := s.clock.release(!s.clock.started); rows != nil {
 		s.again(rows)
 	}
 	if s.clock.started {
+		s.clock.settle()
 		upTo := s.clock.head - s.clock.head%cohort.Tick + cohort.Tick
 		s.sayUpTo(max(upTo, s.closed), true)
 	}

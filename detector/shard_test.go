@@ -100,7 +100,7 @@ func TestLateRowsCorrectTheirTick(t *testing.T) {
 	b.row(noon+200*second, "v", "us") // 99 s behind
 	b.row(noon+200*second+second, "v", "us")
 	b.row(noon+170*second, "v", "us") // 129 s behind, 120 s allowed
-	b.row(noon+310*second, "u", "eu")
+	b.row(noon+310*second, "w", "eu")
 	if len(b.closings) != before+1 {
 		t.Fatalf("%d closings, want one more than %d", len(b.closings), before)
 	}

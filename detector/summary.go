@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"maps"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -64,9 +65,7 @@ func (e *Engine) summary(f *fleet) Summary {
 		s.FirstAt, s.LastAt = &a, &b
 	}
 	e.deadMu.Lock()
-	for reason, n := range e.dead {
-		s.DeadLetters[reason] = n
-	}
+	maps.Copy(s.DeadLetters, e.dead)
 	e.deadMu.Unlock()
 	for _, r := range f.records(e.id) {
 		s.count(&r)

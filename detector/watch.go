@@ -15,6 +15,7 @@ import (
 const (
 	flagNats    = 12
 	maxScope    = 3   // dimensions of a scope
+	cardRows    = 600 // rows after which it is known how exactly charges follow a card
 	usualRate   = 0.2 // from here on a flag is how a value always was, and no news
 	leastCopies = 0.1 // a meter that charges twice makes every second row a copy; a client that repeats itself few
 	sameFit     = 0.5 // nats within which two descriptions fit equally well
@@ -33,7 +34,7 @@ func (f *fleet) watchFlags() {
 		if !seen.Has(fam.Flag) || !f.ready(fam.Flag) {
 			continue
 		}
-		for again := 0; again < 4; again++ { // several causes may stand at once
+		for range 4 { // several causes may stand at once
 			from, ok := f.passes(fam.Flag, dirty)
 			if !ok || !f.localise(fam, from) {
 				break
@@ -43,7 +44,9 @@ func (f *fleet) watchFlags() {
 }
 
 // ready says whether the baseline of a flag stands: a charge above a given rate card needs none.
-func (f *fleet) ready(flag cohort.Flag) bool { return f.warm || f.card && flag == cohort.Over }
+func (f *fleet) ready(flag cohort.Flag) bool {
+	return f.warm || f.card && flag == cohort.Over && f.rows >= cardRows
+}
 
 // usual returns the baseline rate of a flag in a value. Being off a given rate card is never usual.
 func (f *fleet) usual(v *cohort.Value, flag cohort.Flag) float64 {

@@ -37,8 +37,10 @@ func label(id, class, cause string, scope incident.Scope, from, to int) Label {
 
 func record(id, class, cause string, scope incident.Scope, from, to int) incident.Record {
 	end := at(to)
-	return incident.Record{Incident: id, Class: class, Cause: cause, Scope: scope, Severity: incident.Page, Status: incident.Resolved,
-		StartedAt: at(from), DetectedAt: at(from + 1), EndedAt: &end, Overcharge: sum(100)}
+	return incident.Record{
+		Incident: id, Class: class, Cause: cause, Scope: scope, Severity: incident.Page, Status: incident.Resolved,
+		StartedAt: at(from), DetectedAt: at(from + 1), EndedAt: &end, Overcharge: sum(100),
+	}
 }
 
 func TestCompare(t *testing.T) {
@@ -72,17 +74,32 @@ func TestCompare(t *testing.T) {
 			r.MergedInto = &merged
 			return r
 		}()}, map[string]string{"price": "older"}, 0, 0, nil},
-		{"two causes at once", "each record goes where it fits best, not first come first served", []Label{price, label("twice", "metering_bug", "duplicate_charge", pro, 0, 60)},
-			[]incident.Record{record("a", "metering_bug", "duplicate_charge", pro, 0, 60), record("b", "metering_bug", "price", pro, 0, 60)}, map[string]string{"price": "b", "twice": "a"}, 0, 0, nil},
+		{
+			"two causes at once", "each record goes where it fits best, not first come first served",
+			[]Label{price, label("twice", "metering_bug", "duplicate_charge", pro, 0, 60)},
+			[]incident.Record{record("a", "metering_bug", "duplicate_charge", pro, 0, 60), record("b", "metering_bug", "price", pro, 0, 60)},
+			map[string]string{"price": "b", "twice": "a"},
+			0, 0, nil,
+		},
 		{"surge unsaid", "growth need not be recorded", []Label{surge}, nil, nil, 0, 1, nil},
 		{"surge said", "and may be", []Label{surge}, []incident.Record{record("r", "organic", "surge", cohort(), 1, 60)}, map[string]string{"surge": "r"}, 0, 0, nil},
 		{"surge taken for a bug", "then it is a false alarm, not a finding", []Label{surge}, []incident.Record{record("r", "metering_bug", "price", cohort(), 1, 60)}, nil, 0, 1, []string{"r"}},
-		{"a user of the linked ones", "half of the ring is the ring", []Label{label("ring", "abuse", "farming", incident.Scope{Kind: "users", Users: []string{"b", "a"}}, 0, 60)},
-			[]incident.Record{record("r", "abuse", "scripted_drain", user("a"), 0, 60)}, map[string]string{"ring": "r"}, 0, 0, nil},
+		{
+			"a user of the linked ones", "half of the ring is the ring",
+			[]Label{label("ring", "abuse", "farming", incident.Scope{Kind: "users", Users: []string{"b", "a"}}, 0, 60)},
+			[]incident.Record{record("r", "abuse", "scripted_drain", user("a"), 0, 60)},
+			map[string]string{"ring": "r"},
+			0, 0, nil,
+		},
 		{"a person within a surge", "one busy person is not everybody", []Label{surge}, []incident.Record{record("r", "organic", "power_user", user("a"), 1, 60)}, nil, 0, 1, []string{"r"}},
 		{"a user of the cohort", "the cause is right, the scope is not", []Label{price}, []incident.Record{record("r", "metering_bug", "price", user("a"), 1, 60)}, map[string]string{"price": "r"}, 0, 0, nil},
-		{"another user", "another account is another incident", []Label{label("key", "abuse", "stolen_key", user("a"), 0, 60)},
-			[]incident.Record{record("r", "abuse", "scripted_drain", user("b"), 0, 60)}, nil, 1, 0, []string{"r"}},
+		{
+			"another user", "another account is another incident",
+			[]Label{label("key", "abuse", "stolen_key", user("a"), 0, 60)},
+			[]incident.Record{record("r", "abuse", "scripted_drain", user("b"), 0, 60)},
+			nil, 1, 0,
+			[]string{"r"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := Compare(tc.labels, tc.records)

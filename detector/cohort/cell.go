@@ -223,12 +223,15 @@ func (m Measure) String() string { return measureNames[m] }
 type Moment struct {
 	N, Sum, Squares float64
 	Users           float64 // users that count here for the first time within an hour
-	Days            float64 // users that count here for the first time within a day
+	Days            float64 // users that count here for the first time within SpanHours
 	Up              float64 // of those, how many were above their past by UpBy
 }
 
 // Clip bounds a user's log-ratio, so that no user speaks for a cohort.
 const Clip = 3.0
+
+// SpanHours is how long a user counts once among those that are above their past: a few who never rest speak for nobody else.
+const SpanHours = 3
 
 // UpBy is the log-ratio from which a user counts as above their past.
 const UpBy = 0.22

@@ -90,7 +90,7 @@ func TestVerdictOfASecondRow(t *testing.T) {
 		{"redelivered as it was", func(*event.Event) {}, Duplicate},
 		{"redelivered with the gauge and the flag of now", func(e *event.Event) { e.QuotaUsed, e.HasQuota, e.Enforcement = 0.9, true, "suspect" }, Duplicate},
 		{"E13 same id, other amount", func(e *event.Event) { e.Credits *= 12 }, Conflict},
-		{"same id, other time", func(e *event.Event) { e.Time += int64(3 * hour) }, Conflict},
+		{"same id, other time", func(e *event.Event) { e.Time += 3 * hour }, Conflict},
 		{"same id, tokens lost on the way", func(e *event.Event) { e.HasTokens, e.Output = false, 0 }, Conflict},
 		{"same id, other price list", func(e *event.Event) { e.Dims[event.PriceID] = "p2" }, Conflict},
 		{"E13 same request, other charge: several charges for one request are the detector's matter", func(e *event.Event) { e.ID = "c2" }, First},

@@ -230,7 +230,7 @@ func TestDeterministic(t *testing.T) {
 		fmt.Fprint(&b, s.Stats(), s.index[5].slots, s.segments)
 		return b.String()
 	}
-	if run() != run() {
+	if first, second := run(), run(); first != second {
 		t.Error("two runs differ")
 	}
 }

@@ -132,7 +132,7 @@ func (b *Booker) Add(it Item) {
 			taken = true
 			continue
 		}
-		if !it.Flags.Has(c.Flag) {
+		if !it.Flags.Has(c.Flag) && !c.toTheUnit(&it) {
 			continue
 		}
 		expected := it.Quote.Expected
@@ -142,6 +142,21 @@ func (b *Booker) Add(it Item) {
 		c.account(e.User).book(e, expected)
 		taken = true
 	}
+}
+
+// toTheUnit says whether a row of a priced claim is off a card that is right to the last unit, though by less than what
+// counts as off when faults are looked for.
+func (c *claim) toTheUnit(it *Item) bool {
+	if !it.Quote.Exact || it.Event.Kind != event.Usage || it.Event.Status != event.OK {
+		return false
+	}
+	switch c.Flag {
+	case cohort.Over:
+		return it.Event.Credits > it.Quote.Expected
+	case cohort.Under:
+		return it.Event.Credits < it.Quote.Expected
+	}
+	return false
 }
 
 // newTurn says whether a row is the first of its turn.

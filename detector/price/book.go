@@ -25,6 +25,7 @@ type Quote struct {
 	Full     event.Credits // the same with cached input at the full input price
 	Output   event.Credits // what the output's part of Expected is, not rounded to the meter's unit
 	Slack    event.Credits // differences up to this are rounding and noise
+	Exact    bool          // Expected is right to the last unit: any other charge is wrong
 	Known    bool          // false: no rate card entry fits and no price has been learned yet
 	Card     bool          // from the rate card rather than learned
 }
@@ -51,6 +52,7 @@ type Book struct {
 	any      []compiled // entries without a model
 	changes  []Change
 	learned  map[string]*learner
+	noise    noise // of charges about the rate card
 	votes    [numRoundings]int
 	voted    int
 	rounding Rounding
@@ -145,8 +147,8 @@ func (b *Book) Quote(e *event.Event) Quote {
 	}
 	var q Quote
 	if c := b.entry(e); c != nil {
-		q = b.quote(c.vector, c.round, 0, e)
-		q.Card = true
+		q = b.quote(c.vector, c.round, b.noise.spread, e)
+		q.Card, q.Exact = true, b.noise.exact
 	} else {
 		l := b.learned[e.Dims[event.Model]]
 		if l == nil {
@@ -220,6 +222,7 @@ func (b *Book) Observe(e *event.Event) {
 	}
 	if c := b.entry(e); c != nil {
 		b.vote(c.vector, c.round, e)
+		b.noise.observe(e.Credits, c.list(e, false).round(c.round, b.rounding), c.round)
 		return
 	}
 	model := e.Dims[event.Model]
@@ -264,7 +267,8 @@ func (b *Book) vote(v vector, round event.Credits, e *event.Event) {
 
 // Frozen returns a copy that prices as the book does now and learns no more. It may be used beside the book's owner.
 func (b *Book) Frozen() *Book {
-	c := &Book{byModel: b.byModel, any: b.any, changes: b.changes, learned: map[string]*learner{}, rounding: b.rounding, frozen: true}
+	c := &Book{byModel: b.byModel, any: b.any, changes: b.changes, learned: map[string]*learner{}, rounding: b.rounding, frozen: true, noise: b.noise}
+	c.noise.sample = nil
 	for model, l := range b.learned {
 		if l.whole != nil {
 			c.learned[model] = &learner{whole: l.whole, by: l.by, parts: l.parts}

@@ -54,6 +54,7 @@ const (
 	VolumeThreshold   = 75
 	IdentityThreshold = 14
 	suspectRows       = 10
+	leastPast         = 2 // active buckets of past without which nobody is accused
 	crowd             = 4
 	intruderHours     = 12 // a person on a new computer rests more
 	evenFor           = 4 * cohort.Hour
@@ -98,7 +99,9 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		u.since, u.standing = u.bucket, Counts{}
 	}
 	f := t.finding(u, c, m)
-	if strong := f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script() || f.Intruder(); strong {
+	// Who has no past of their own has left none: the population's is no measure of a person.
+	known := b.Buckets >= leastPast && u.bucket-u.FirstAt >= day
+	if strong := known && (f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script() || f.Intruder()); strong {
 		u.strongAt = u.bucket
 	}
 	switch strong := u.strongAt == u.bucket; {
@@ -192,10 +195,13 @@ func (f *Finding) Crowd() bool {
 	return f.NewDevices >= crowd && f.NewNetworks >= crowd && f.DayRatio >= 2.5 && f.Days >= 1
 }
 
+// Even says whether the gaps between rows are a machine's.
+func (f *Finding) Even() bool { return f.Evenness < evenAt }
+
 // Automation returns how much more even and sleepless than before the user's rows are, in nats, 0 to 6.
 func (f *Finding) Automation() float64 {
 	a := 0.0
-	if f.Evenness < evenAt {
+	if f.Even() {
 		a += 2
 		if f.PastEvenness > 2*f.Evenness {
 			a++
@@ -209,7 +215,7 @@ func (f *Finding) Automation() float64 {
 
 // held says whether evidence stands that the past must not learn from.
 func (u *User) held() bool {
-	return u.volume >= VolumeThreshold/3 || u.said || u.evenSince != 0 && u.bucket-u.evenSince >= evenFor/2 && u.oddlyEven()
+	return u.past.Buckets >= minPast && u.volume >= VolumeThreshold/3 || u.said || u.evenSince != 0 && u.bucket-u.evenSince >= evenFor/2 && u.oddlyEven()
 }
 
 func (t *Table) keys(want func(*User) bool) []string {

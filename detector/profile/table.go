@@ -247,7 +247,7 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
 	if h := int32(u.bucket / cohort.Hour); h != u.freshMeasure {
 		// A user counts anew on a new release or meter: what it did to them before says nothing of it.
-		m.FreshDay = h-u.dayMeasure >= 24 || u.dayLeaf == nil || changed(u.dayLeaf, u.leaf)
+		m.FreshDay = h-u.dayMeasure >= cohort.SpanHours || u.dayLeaf == nil || changed(u.dayLeaf, u.leaf)
 		if m.FreshDay {
 			u.dayMeasure, u.dayLeaf = h, u.leaf
 		}

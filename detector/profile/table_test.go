@@ -198,10 +198,17 @@ func TestThePastIsHeldWhileEvidenceStands(t *testing.T) {
 	table.charge("u", monday+Bucket, 1)
 	table.Close(monday + 2*Bucket)
 	u := table.User("u")
+	u.past = Counts{Buckets: minPast, List: minPast}
 	u.volume = VolumeThreshold
 	table.charge("u", monday+day, 1)
-	if u.past.Buckets != 0 || u.today.Buckets != 0 {
-		t.Errorf("learned %v buckets while evidence stands", u.past.Buckets)
+	if u.past.Buckets != minPast || u.today.Buckets != 0 {
+		t.Errorf("past of %v buckets after a day on which evidence stood", u.past.Buckets)
+	}
+	u.past, u.volume = Counts{}, VolumeThreshold
+	u.today = Counts{Buckets: 2, List: 2}
+	table.charge("u", monday+2*day, 1)
+	if u.past.Buckets < 2 {
+		t.Errorf("past of %v buckets: who has no past learns one, whatever the population's says", u.past.Buckets)
 	}
 }
 

@@ -308,8 +308,11 @@ func testCompression(t *testing.T, c *cluster) {
 		name string
 		opt  kgo.CompressionCodec
 	}{
-		{"none", kgo.NoCompression()}, {"gzip", kgo.GzipCompression()}, {"snappy", kgo.SnappyCompression()},
-		{"lz4", kgo.Lz4Compression()}, {"zstd", kgo.ZstdCompression()},
+		{"none", kgo.NoCompression()},
+		{"gzip", kgo.GzipCompression()},
+		{"snappy", kgo.SnappyCompression()},
+		{"lz4", kgo.Lz4Compression()},
+		{"zstd", kgo.ZstdCompression()},
 	} {
 		franz := c.franz(t, kgo.ProducerBatchCompression(codec.opt), kgo.ProducerLinger(50*time.Millisecond))
 		for i := range 500 {

@@ -198,8 +198,7 @@ func (c *Client) withLeader(ctx context.Context, topic string, partition int32, 
 			return err
 		}
 		if err = fn(l); err != nil {
-			var code kafka.Error
-			if !errors.As(err, &code) {
+			if _, ok := errors.AsType[kafka.Error](err); !ok {
 				c.drop(key, l)
 			}
 		}

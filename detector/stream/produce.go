@@ -133,8 +133,10 @@ func (c *Client) writeOnce(ctx context.Context, topic string, pending map[int32]
 	}
 	for leader, partitions := range byLeader {
 		sizes := make(map[int32]int)
-		req := &produceapi.Request{Acks: allReplicas, Timeout: int32(writeTimeout.Milliseconds()),
-			Topics: []produceapi.RequestTopic{{Topic: topic}}}
+		req := &produceapi.Request{
+			Acks: allReplicas, Timeout: int32(writeTimeout.Milliseconds()),
+			Topics: []produceapi.RequestTopic{{Topic: topic}},
+		}
 		for _, p := range partitions {
 			chunk := head(pending[p])
 			sizes[p] = len(chunk)

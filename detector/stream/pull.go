@@ -97,8 +97,7 @@ func (p *puller) exchange(ctx context.Context) (fetched, error) {
 		}
 		p.batches = append(p.batches, *b)
 	}
-	var bad *UnreadableError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*UnreadableError](err); ok {
 		bad.Topic, bad.Partition = p.topic, p.partition
 	}
 	if err == nil && len(f.batches) > 0 && (len(p.batches) == 0 || p.batches[len(p.batches)-1].next <= p.next) {

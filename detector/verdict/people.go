@@ -22,7 +22,7 @@ func OfDrain(f *profile.Finding) Cause {
 		return SharedAccount
 	case f.Intruder() || (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
 		return StolenKey
-	case f.Script() || f.Automation() >= scriptedNats:
+	case f.Script() || f.Even() && f.Automation() >= scriptedNats:
 		return ScriptedDrain
 	}
 	return PowerUser
