@@ -1,11 +1,12 @@
 package detector
 
 import (
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
-	"slices"
 )
 
 // How an open incident is followed: looked at again after 20 s, then after a quarter of its age, at most every half hour;

@@ -35,8 +35,6 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // priceAlert is the example of the contract.
 func priceAlert() incident.Record {
 	started := time.Date(2026, 6, 25, 14, 0, 7, 0, time.UTC)
@@ -49,10 +47,10 @@ func priceAlert() incident.Record {
 		Class: "metering_bug", Cause: "price", Severity: incident.Page, Confidence: 0.98,
 		Scope:     incident.Scope{Kind: "cohort", Where: map[string]string{"plan": "pro", "region": "eu-west-1"}},
 		StartedAt: started, DetectedAt: started.Add(24 * time.Second), UpdatedAt: started.Add(5 * time.Minute),
-		Ratio: ptr(12.4), Factors: map[string]float64{"users": 1.01, "requests": 1.03, "rows": 1, "tokens": 0.99, "price": 12.1, "surcharge": 1},
+		Ratio: new(12.4), Factors: map[string]float64{"users": 1.01, "requests": 1.03, "rows": 1, "tokens": 0.99, "price": 12.1, "surcharge": 1},
 		UsersAffected: 3412, Overcharge: over,
 		Evidence: []incident.Evidence{
-			{Code: "price_off_rate_card", Text: "charged 12.1x the rate card on 99.7% of rows", Observed: ptr(12.1), Expected: ptr(1.0)},
+			{Code: "price_off_rate_card", Text: "charged 12.1x the rate card on 99.7% of rows", Observed: new(12.1), Expected: new(1.0)},
 			{Code: "siblings_clean", Text: "pro outside eu-west-1 is charged as before: 0.2% of 48,211 rows are off the rate card, and free in eu-west-1 is, too", Against: false},
 			{Code: "enforcement_flags", Text: "312 of the users carry an enforcement flag; the others are charged alike", Against: true},
 		},
@@ -71,11 +69,11 @@ func TestHeadline(t *testing.T) {
 func TestAlertBlock(t *testing.T) {
 	firing := priceAlert()
 	resolved := priceAlert()
-	resolved.Status, resolved.EndedAt, resolved.Severity = incident.Resolved, ptr(resolved.StartedAt.Add(9*time.Hour)), incident.Ticket
+	resolved.Status, resolved.EndedAt, resolved.Severity = incident.Resolved, new(resolved.StartedAt.Add(9*time.Hour)), incident.Ticket
 	under := priceAlert()
-	under.Class, under.Title, under.Evidence, under.Links, under.Factors, under.Ratio = "under_metering", "Under-metering: free on m-4.2 charged 0.4x since 14:00Z", nil, nil, map[string]float64{"price": 0.4, "mix": 1.1}, ptr(0.44)
+	under.Class, under.Title, under.Evidence, under.Links, under.Factors, under.Ratio = "under_metering", "Under-metering: free on m-4.2 charged 0.4x since 14:00Z", nil, nil, map[string]float64{"price": 0.4, "mix": 1.1}, new(0.44)
 	under.Overcharge = under.Overcharge.Neg()
-	young := incident.Record{Incident: "inc_1", Status: incident.Resolved, Class: "abuse", Cause: "farming", Severity: incident.Ticket, Confidence: 0.7, UsersAffected: 1, Title: "Abuse: one account", MergedInto: ptr("inc_0")}
+	young := incident.Record{Incident: "inc_1", Status: incident.Resolved, Class: "abuse", Cause: "farming", Severity: incident.Ticket, Confidence: 0.7, UsersAffected: 1, Title: "Abuse: one account", MergedInto: new("inc_0")}
 	var b bytes.Buffer
 	for _, r := range []incident.Record{firing, resolved, under, young} {
 		alertBlock(&b, r, 100, false)
@@ -93,7 +91,7 @@ func TestAlertNeutralisesText(t *testing.T) {
 	const hostile = "u\x1b[2J\x1b]0;owned\x07\r\nMETERING BUG  all is well\u202Egnp.exe\u200b\u2066\x00\xff\u0085\u2028\U000e0041x"
 	r := priceAlert()
 	r.Title, r.Evidence[0].Text, r.Links["incident"], r.Incident = "Abuse: "+hostile, hostile, hostile, hostile
-	r.Class, r.Cause, r.MergedInto = hostile, hostile, ptr(hostile)
+	r.Class, r.Cause, r.MergedInto = hostile, hostile, new(hostile)
 	var b bytes.Buffer
 	alertBlock(&b, r, 100, false)
 	for i, line := range strings.Split(b.String(), "\n") {

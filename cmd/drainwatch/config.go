@@ -124,7 +124,7 @@ func defaultConfig() *Config {
 			PageFactor: detector.DefaultPageFactor, MinUsers: detector.DefaultMinUsers, MaterialCredits: amount(detector.DefaultMaterialCredits),
 		},
 	}
-	for d := event.Dim(0); d < event.NumDims; d++ {
+	for d := range event.NumDims {
 		c.Dimensions = append(c.Dimensions, d.String())
 	}
 	return c

@@ -43,7 +43,7 @@ func TestConfigMistakes(t *testing.T) {
 			var want, got []string
 			for i, line := range strings.Split(string(text), "\n") {
 				if _, wants, ok := strings.Cut(line, "# want: "); ok {
-					for _, w := range strings.Split(wants, " && ") {
+					for w := range strings.SplitSeq(wants, " && ") {
 						want = append(want, "f.yaml:"+strconv.Itoa(i+1)+": "+w)
 					}
 				}

@@ -77,7 +77,7 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if s, ok := v.Addr().Interface().(scalar); ok {
+	if s, ok := reflect.TypeAssert[scalar](v.Addr()); ok {
 		if text, ok := d.scalar(path, n, "a value"); ok {
 			if err := s.parse(text); err != nil {
 				d.fault(n, path, "%q %v", text, err)
@@ -225,8 +225,8 @@ func keyOf(f reflect.StructField) string {
 
 func keysOf(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		if key := keyOf(t.Field(i)); key != "" {
+	for field := range t.Fields() {
+		if key := keyOf(field); key != "" {
 			keys = append(keys, key)
 		}
 	}

@@ -221,7 +221,7 @@ func (d *decoder) overlay(root *yaml.Node, source, key, text string, t reflect.T
 	switch {
 	case t == reflect.TypeFor[[]string]() && !strings.HasPrefix(text, "["):
 		value = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		for _, part := range strings.Split(text, ",") {
+		for part := range strings.SplitSeq(text, ",") {
 			value.Content = append(value.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.TrimSpace(part)})
 		}
 	case t.Kind() != reflect.String:
@@ -287,9 +287,9 @@ func setChild(n *yaml.Node, key string, value *yaml.Node) {
 // leafTypes collects the keys below t that a variable can set: every value, list and map that is not a group of fixed keys.
 func leafTypes(path string, t reflect.Type, into map[string]reflect.Type) map[string]reflect.Type {
 	if t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[scalar]()) {
-		for i := range t.NumField() {
-			if key := keyOf(t.Field(i)); key != "" {
-				leafTypes(join(path, key), t.Field(i).Type, into)
+		for field := range t.Fields() {
+			if key := keyOf(field); key != "" {
+				leafTypes(join(path, key), field.Type, into)
 			}
 		}
 		return into

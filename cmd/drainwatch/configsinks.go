@@ -50,8 +50,12 @@ func (c *checker) checkSinkKind(key string, s *sinkConfig) {
 		name string
 		set  bool
 	}{
-		{"urls", len(s.URLs) > 0}, {"url", s.URL != ""}, {"url_file", s.URLFile != ""}, {"secret_file", s.SecretFile != ""},
-		{"routing_key_file", s.RoutingKeyFile != ""}, {"allow_private", s.AllowPrivate},
+		{"urls", len(s.URLs) > 0},
+		{"url", s.URL != ""},
+		{"url_file", s.URLFile != ""},
+		{"secret_file", s.SecretFile != ""},
+		{"routing_key_file", s.RoutingKeyFile != ""},
+		{"allow_private", s.AllowPrivate},
 	} {
 		switch {
 		case !k.set && slices.Contains(kind.need, k.name):

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -66,10 +67,8 @@ func openInputs(names []string, stdin io.Reader) (_ *inputs, err error) {
 		f.first.Store(-1)
 		if name == "-" {
 			f.name, f.pipe = "standard input", stdin
-			for _, earlier := range names[:i] {
-				if earlier == "-" {
-					return nil, usagef("read input -: standard input can be read once; give --input - once")
-				}
+			if slices.Contains(names[:i], "-") {
+				return nil, usagef("read input -: standard input can be read once; give --input - once")
 			}
 		} else if err := f.open(); err != nil {
 			return nil, err
@@ -118,7 +117,7 @@ func (f *input) spool() error {
 }
 
 // Close closes the files and removes what was kept of a pipe.
-func (in *inputs) Close() error {
+func (in *inputs) Close() {
 	for _, f := range in.files {
 		if f.file != nil {
 			f.file.Close()
@@ -130,7 +129,6 @@ func (in *inputs) Close() error {
 			c.Close()
 		}
 	}
-	return nil
 }
 
 // size is the number of bytes to read in all, or -1 where a pipe does not say.
@@ -237,7 +235,7 @@ func (in *inputs) scan(ctx context.Context, at mark, first bool, fn func([]detec
 			in.addMark(at)
 		}
 		records, err := l.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if plain && f.pipe == nil && l.pos < f.size {
 				return l.line, fmt.Errorf("read input %s: it shrank from %d to %d bytes while it was read; replay a file that nobody writes", f.name, f.size, l.pos)
 			}
@@ -336,8 +334,13 @@ func (c *counter) Read(p []byte) (int, error) {
 
 // The first bytes of the formats that are read, and of those that are told apart from rows.
 var magic = []struct{ name, bytes string }{
-	{"gzip", "\x1f\x8b"}, {"zstd", "\x28\xb5\x2f\xfd"},
-	{"xz", "\xfd7zXZ\x00"}, {"bzip2", "BZh"}, {"zip", "PK\x03\x04"}, {"lz4", "\x04\x22\x4d\x18"}, {"Parquet", "PAR1"},
+	{"gzip", "\x1f\x8b"},
+	{"zstd", "\x28\xb5\x2f\xfd"},
+	{"xz", "\xfd7zXZ\x00"},
+	{"bzip2", "BZh"},
+	{"zip", "PK\x03\x04"},
+	{"lz4", "\x04\x22\x4d\x18"},
+	{"Parquet", "PAR1"},
 }
 
 // text returns the uncompressed bytes of raw and whether they are the file's own.

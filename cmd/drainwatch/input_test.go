@@ -30,7 +30,7 @@ func readLines(t *testing.T, r io.Reader) ([]detector.Record, *lineReader) {
 	var out []detector.Record
 	for {
 		records, err := l.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, l
 		}
 		if err != nil {
@@ -355,7 +355,7 @@ func TestInputsStopOnError(t *testing.T) {
 	}
 	defer in.Close()
 	enough := errors.New("full")
-	if err := in.Batches(context.Background(), func([]detector.Record) error { return enough }); err != enough {
+	if err := in.Batches(context.Background(), func([]detector.Record) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("%v", err)
 	}
 }

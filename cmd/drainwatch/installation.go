@@ -77,8 +77,10 @@ func (e *lostStateError) Error() string {
 // that the first start read are gone.
 func (in *installation) verify(ctx context.Context, k kafkaLog, internal string) (lost map[int32]int64, err error) {
 	refuse := func(format string, args ...any) error {
-		return &lostStateError{in.Topic, fmt.Sprintf(format, args...),
-			"if that is meant, start afresh with another ingest.group or topics.prefix; if not, connect to what " + internal + " speaks of"}
+		return &lostStateError{
+			in.Topic, fmt.Sprintf(format, args...),
+			"if that is meant, start afresh with another ingest.group or topics.prefix; if not, connect to what " + internal + " speaks of",
+		}
 	}
 	if in.V != installationVersion {
 		return nil, refuse("the installation record of %s has layout %d, and this program writes %d", in.At.Format(time.RFC3339), in.V, installationVersion)
@@ -119,8 +121,10 @@ func loadInstallation(ctx context.Context, client *stream.Client, internal, grou
 		found = &installation{}
 		if err := json.Unmarshal(m.Value, found); err != nil {
 			found = nil
-			return &lostStateError{topic, fmt.Sprintf("the installation record at %s/%d offset %d cannot be read: %v", internal, m.Partition, m.Offset, err),
-				"restore the topic, or start afresh with another ingest.group"}
+			return &lostStateError{
+				topic, fmt.Sprintf("the installation record at %s/%d offset %d cannot be read: %v", internal, m.Partition, m.Offset, err),
+				"restore the topic, or start afresh with another ingest.group",
+			}
 		}
 		return nil
 	})

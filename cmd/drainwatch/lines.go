@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 
@@ -35,11 +36,11 @@ func newLineReader(r io.Reader, pos, line int64) *lineReader {
 func (l *lineReader) next() ([]detector.Record, error) {
 	for {
 		err := l.fill()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			l.line += int64(bytes.Count(l.buf[:l.n], []byte{'\n'}))
 			return nil, err
 		}
-		l.ended = err == io.EOF
+		l.ended = errors.Is(err, io.EOF)
 		end := bytes.LastIndexByte(l.buf[:l.n], '\n') + 1
 		switch {
 		case l.skip:

@@ -107,8 +107,7 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 func (o *output) fail(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
 		err = path.Err
 	}
 	return fmt.Errorf("write %s: %w; free space or name another place with --%s", o.path, err, o.flag)

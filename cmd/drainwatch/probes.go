@@ -39,8 +39,7 @@ func newRegistry() *prometheus.Registry {
 func startProbes(addr, key string, registry *prometheus.Registry, ready func() error, page http.HandlerFunc) (*probes, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err
 		}
 		return nil, fmt.Errorf("listen on %s: %w; free the port or choose another with %s", addr, err, key)

@@ -19,8 +19,10 @@ func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error
 		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
 	}
 	if a.Committed > a.End {
-		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
-			"if that is meant, start afresh with another ingest.group or topics.prefix"}
+		return 0, &lostStateError{
+			s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
+			"if that is meant, start afresh with another ingest.group or topics.prefix",
+		}
 	}
 	p.owned, p.caughtUp, p.committed, p.idleSince = true, false, a.Committed, time.Time{}
 	if p.next < 0 {

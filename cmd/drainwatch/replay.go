@@ -117,7 +117,7 @@ func detect(ctx context.Context, opts detector.Options, in *inputs, sink detecto
 		read()
 		return nil, detector.Summary{}, usageError{err}
 	}
-	defer engine.Close()
+	defer func() { _ = engine.Close() }()
 	if err = engine.Assign(0); err == nil {
 		err = in.Batches(ctx, func(records []detector.Record) error { return engine.Feed(ctx, 0, records) })
 	}

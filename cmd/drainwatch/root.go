@@ -80,8 +80,7 @@ func exitCode(err error) int {
 // writeError prints err on one line, or each of several faults on a line of its own. Text from outside cannot
 // forge further lines.
 func writeError(w io.Writer, err error) {
-	var found faults
-	if errors.As(err, &found) {
+	if found, ok := errors.AsType[faults](err); ok {
 		for _, f := range found {
 			fmt.Fprintf(w, "drainwatch: check configuration: %s\n", neutral(f.Error()))
 		}

@@ -33,8 +33,13 @@ with another number of partitions is refused rather than taken for a first one. 
 }
 
 var runBindings = []binding{
-	{"brokers", "ingest.brokers"}, {"topic", "ingest.topic"}, {"group", "ingest.group"}, {"start", "ingest.start"},
-	{"format", "ingest.format"}, {"prefix", "topics.prefix"}, {"probes", "listen.probes"},
+	{"brokers", "ingest.brokers"},
+	{"topic", "ingest.topic"},
+	{"group", "ingest.group"},
+	{"start", "ingest.start"},
+	{"format", "ingest.format"},
+	{"prefix", "topics.prefix"},
+	{"probes", "listen.probes"},
 }
 
 func runService(cmd *cobra.Command, _ []string) error {

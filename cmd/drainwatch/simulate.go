@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -249,7 +250,7 @@ func openRows(name string, stdout io.Writer) (rowSink, error) {
 
 // Write implements rowSink.
 func (s *lineSink) Write(_ context.Context, _ string, value []byte) error {
-	s.buf.Write(value) // a bufio.Writer keeps its first error
+	_, _ = s.buf.Write(value) // a bufio.Writer keeps its first error
 	if err := s.buf.WriteByte('\n'); err != nil {
 		return fmt.Errorf("write rows to %s: %w", s.name, err)
 	}
@@ -267,8 +268,8 @@ func (s *lineSink) Flush() error {
 // Close implements rowSink.
 func (s *lineSink) Close() error {
 	err := s.buf.Flush()
-	for i := len(s.closes) - 1; i >= 0; i-- {
-		err = errors.Join(err, s.closes[i].Close())
+	for _, c := range slices.Backward(s.closes) {
+		err = errors.Join(err, c.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("write rows to %s: %w", s.name, err)

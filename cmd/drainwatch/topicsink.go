@@ -145,8 +145,11 @@ func (s *topicSink) refuse(ctx context.Context, at deadKey, key, value, reason, 
 		return nil
 	}
 	m := stream.Message{Key: []byte(key), Value: []byte(value), Headers: []stream.Header{
-		{Key: headerReason, Value: reason}, {Key: headerDetail, Value: detail}, {Key: headerTopic, Value: s.source},
-		{Key: headerPartition, Value: strconv.Itoa(int(at.partition))}, {Key: headerOffset, Value: strconv.FormatInt(at.offset, 10)},
+		{Key: headerReason, Value: reason},
+		{Key: headerDetail, Value: detail},
+		{Key: headerTopic, Value: s.source},
+		{Key: headerPartition, Value: strconv.Itoa(int(at.partition))},
+		{Key: headerOffset, Value: strconv.FormatInt(at.offset, 10)},
 	}}
 	select {
 	case s.queue <- m:
