@@ -18,7 +18,8 @@ const (
 	measureNats  = 16
 	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
 	session      = 1.2
-	broadNats    = 8 // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
+	measureBase  = 150 // users' buckets that the quiet mean of a measure has to stand on
+	broadNats    = 8   // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
 )
 
 // clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
@@ -151,6 +152,9 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
+	if b.Measure == cohort.OutputPerRequest && !f.metered(l.where) {
+		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
+	}
 	if f.denied(l) || cause == verdict.RequestLoop && l.inside.Turns == 0 && !namesClient(l.where) {
 		return false // without turns, everybody's requests are a busy hour
 	}
@@ -188,6 +192,18 @@ func namesClient(w cohort.Where) bool {
 	return false
 }
 
+// metered says whether a scope lies along what counts and charges, rather than along who asks what of which model.
+func (f *fleet) metered(w cohort.Where) bool {
+	for _, c := range w {
+		switch c.Dim {
+		case event.Meter, event.PriceID, event.Region, event.Plan, event.Pool:
+		default:
+			return false
+		}
+	}
+	return len(w) > 0
+}
+
 // causeOf settles what a shift comes to: the measure that stands furthest above its baseline in the scope's own sums. Tokens
 // that grow along no client at all, or output and input alike, are the meter's counting: no client has a say in its answers.
 func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
@@ -201,7 +217,7 @@ func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
 	}
 	best := b
 	for _, x := range verdict.Behaviours {
-		if above(x.Measure) > measureShift && above(x.Measure) > 1.25*max(above(best.Measure), measureShift) {
+		if x.Measure != cohort.OutputPerRequest && above(x.Measure) > measureShift && above(x.Measure) > 1.25*max(above(best.Measure), measureShift) {
 			best = x
 		}
 	}
@@ -291,6 +307,9 @@ func (f *fleet) followMeasure(l *live) {
 		return
 	}
 	l.hit = period(&l.inside)
+	if !l.finding.Over && f.now-l.openedAt > cohort.Hour && f.denied(l) {
+		l.finding.Over = true // it stands where it stood: the sums take back what the users' pasts seemed to say
+	}
 	if !l.finding.Over && f.settled(l) {
 		l.finding.Over = true
 		f.endMeasure(l)

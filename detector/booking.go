@@ -155,12 +155,13 @@ func (f *fleet) booked(results map[string]ledger.Result, final bool) {
 			} else if l.Status == incident.Resolved {
 				l.finding.LastAt = r.Last
 			}
-			l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+			l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 		}
-		l.finding.Final = final
+		l.finding.Final = final || l.Status == incident.Resolved // of what is over this is the last word, too
 		if l.MergedInto == "" {
 			f.update(l)
 		}
+		l.finding.Final = final // it may fire again
 	}
 }
 

@@ -54,7 +54,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		x.Overcharge = event.Sum{}
 		x.Overcharge.Add(event.Credits(x.Charged * excess(l.measure, &now, &base) * float64(event.Credit)))
 	}
-	x.Severity = f.rules.Severity(x, l.quiet || f.now <= f.quietTo)
+	x.Severity = f.rules.Severity(x, f.quiet(l))
 }
 
 // excess estimates the share of a scope's charge that a client's fault is worth, until the rows are booked: the requests that

@@ -37,8 +37,6 @@ type live struct {
 	hoursOf   cohort.Where
 	hoursTo   int64
 
-	quiet bool // lay in the past when the program first started
-
 	inside      cohort.Cell    // sums of the scope since the onset
 	outside     cohort.Cell    // sums of everything else since the onset
 	hit         verdict.Period // of inside, as of the last affected row
@@ -99,6 +97,8 @@ func (l *live) hides() cohort.Hidden {
 			f = f.With(cohort.CacheLost)
 		}
 		return cohort.Hidden{Flags: f}
+	case l.by == byMeasure && len(l.where) == 0:
+		return cohort.Hidden{Measures: 1 << l.measure}
 	case l.by == byMeasure:
 		// A client's fault moves more than the measure it was found by.
 		all := uint16(0)

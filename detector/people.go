@@ -67,7 +67,7 @@ func (f *fleet) drain(u *profile.Finding) {
 	if l.ID != "" {
 		l.finding.StartedAt = l.StartedAt
 	}
-	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	if l.ID == "" {
 		l.Incident = incident.Open(l.finding, f.head)
 		f.adopt(l)
@@ -201,7 +201,7 @@ func (f *fleet) link(k link) {
 	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(sorted, "device")
 	l.finding.LastAt, l.finding.Users = k.at, len(users)
 	l.finding.Verdict = verdict.JudgeFarm(len(users))
-	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
+	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	if l.ID == "" {
 		l.Incident = incident.Open(l.finding, f.head)
 		f.adopt(l)

@@ -38,6 +38,9 @@ func (f *fleet) surge(where cohort.Where) {
 	}
 	base := f.baseline(probe)
 	ratio := busy(probe.hit) / max(busy(base), 1)
+	if f.blamed() {
+		ratio = 0 // what a client's fault does to everybody's requests is not people's doing
+	}
 	switch {
 	case l == nil && ratio >= surgeStart && base.Users >= surgeUsers && probe.hit.Users >= surgeUsers && f.crowd():
 		probe.by, probe.openedAt = bySurge, f.now
@@ -60,6 +63,16 @@ func (f *fleet) surge(where cohort.Where) {
 	f.judge(l, verdict.Surge)
 	l.finding.Over = ratio < surgeEnd
 	f.update(l)
+}
+
+// blamed says whether a client's incident stands that moves what a surge is seen by.
+func (f *fleet) blamed() bool {
+	for _, l := range f.lives {
+		if l.by == byMeasure && l.open() && (l.Cause == verdict.RequestLoop && l.inside.Turns == 0 || l.Cause == verdict.BackgroundWork && l.inside.Turns == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // crowd says whether it is many who do more, rather than a few who do much.

@@ -209,12 +209,13 @@ const (
 	RequestsPerTurn Measure = iota
 	Background              // requests that no turn of the user asked for, per turn
 	InputPerRequest
+	OutputPerRequest
 	Uncached // list value of the input over what it would be with the past's cached share
 	Turns    // turns (requests where no turns are sent) per active bucket
 	NumMoments
 )
 
-var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "uncached", "turns"}
+var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "output_per_request", "uncached", "turns"}
 
 // String returns the measure's name.
 func (m Measure) String() string { return measureNames[m] }

@@ -62,6 +62,9 @@ func (c *claim) multiple(a *account) (float64, bool) {
 	now, past := &a.now, &a.past
 	switch c.Measure {
 	case cohort.RequestsPerTurn:
+		if now.turns == 0 && past.turns == 0 {
+			return ratio(now.requests, float64(len(now.hours)), past.requests, float64(len(past.hours)))
+		}
 		return ratio(now.requests, now.turns, past.requests, past.turns)
 	case cohort.Background:
 		return ratio(now.unprompted, float64(len(now.hours)), max(past.unprompted, 0.5), float64(len(past.hours)))

@@ -26,6 +26,7 @@ type Quote struct {
 	Output   event.Credits // what the output's part of Expected is, not rounded to the meter's unit
 	Slack    event.Credits // differences up to this are rounding and noise
 	Exact    bool          // Expected is right to the last unit: any other charge is wrong
+	Rough    bool          // the learned price is not known to the unit: one row off it proves nothing
 	Known    bool          // false: no rate card entry fits and no price has been learned yet
 	Card     bool          // from the rate card rather than learned
 }
@@ -159,6 +160,8 @@ func (b *Book) Quote(e *event.Event) Quote {
 			return Quote{}
 		}
 		q = b.quote(f.vector, f.round, f.spread, e)
+		q.Slack = max(q.Slack, f.abs)
+		q.Rough = f.spread > 0 || f.abs > 2*f.round
 	}
 	for i := range b.changes {
 		if b.changes[i].fits(e) {
@@ -236,7 +239,10 @@ func (b *Book) Observe(e *event.Event) {
 	}
 	if f := l.pick(e); f != nil && f.covers(e) {
 		b.vote(f.vector, f.round, e)
-		return
+		if l.full {
+			l.late(e)
+			return
+		}
 	}
 	l.observe(e)
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -11,12 +12,17 @@ import (
 )
 
 const (
+	maxPlans       = 64  // plans of a model that are looked at apart
 	maxModels      = 512 // models whose price is learned; more are left unpriced
 	sampleMax      = 480 // rows that a price is learned from at most
 	sampleUserMax  = 40  // of them, rows of one user
 	sampleMin      = 96  // first attempt
 	sampleMinUsers = 8
-	fitShare       = 0.9 // of the rows that one price vector has to explain before a split is tried
+	alike          = 0.995 // of the rows that obey one price, above which none is looked for apart
+	apart          = 0.05  // of a value's rows may obey the whole's price where it has its own
+	roughly        = 0.03  // relative error of a price that more rows should mend
+	roughSpread    = 0.25  // what counts as noise about a price that is known no better
+	fitShare       = 0.9   // of the rows that one price vector has to explain before a split is tried
 )
 
 // splitBy are the dimensions by which list prices may differ by design; never meter, price list, experiment or client.
@@ -27,7 +33,9 @@ type fit struct {
 	vector
 	known  [4]bool // input, cached, cache write, output: kinds that the sample held
 	round  event.Credits
-	spread float64
+	spread float64       // relative error that is still noise
+	abs    event.Credits // absolute error that is still noise
+	rough  bool          // the sample does not tell the prices closely yet
 	rows   int
 }
 
@@ -55,8 +63,10 @@ type learner struct {
 	users  map[string]int
 	next   int // sample size at which to try again
 	whole  *fit
+	full   bool      // the sample has been full once: what is learned is learned
 	by     event.Dim // split dimension, NumDims if none
 	parts  map[string]*fit
+	thin   map[string][]event.Event // rows of plans that the sample held too few of
 }
 
 func newLearner() *learner {
@@ -85,11 +95,7 @@ func (l *learner) observe(e *event.Event) {
 		n = 0
 	}
 	l.users[strings.Clone(e.User)] = n + 1
-	kept := event.Event{Credits: e.Credits, Input: e.Input, Cached: e.Cached, CacheWrite: e.CacheWrite, Output: e.Output, HasTokens: true}
-	for _, d := range splitBy {
-		kept.Dims[d] = strings.Clone(e.Dims[d])
-	}
-	l.sample = append(l.sample, kept)
+	l.sample = append(l.sample, keep(e))
 	if len(l.sample) < l.next {
 		return
 	}
@@ -100,22 +106,74 @@ func (l *learner) observe(e *event.Event) {
 	l.learn()
 }
 
-func (l *learner) learn() {
-	whole, share := fitSample(l.sample)
-	switch {
-	case l.whole != nil:
-		l.extend(whole)
-	case whole != nil:
-		if share < fitShare {
-			l.split(share)
-		}
-		l.whole = whole
+// partRows is how many rows a value must have to be priced apart.
+const partRows = 24
+
+// late takes a row of a plan that the sample held too few of to tell whether it has a price of its own, and tells when there
+// are enough.
+func (l *learner) late(e *event.Event) {
+	plan := e.Dims[event.Plan]
+	if l.by != event.NumDims && l.by != event.Plan || plan == "" || l.parts[plan] != nil || len(l.thin) >= maxPlans && l.thin[plan] == nil {
+		return
 	}
+	if l.thin == nil {
+		l.thin = map[string][]event.Event{}
+		for v, rows := range l.groups(event.Plan) {
+			l.thin[v] = slices.Clone(rows[:min(len(rows), partRows)])
+		}
+	}
+	rows := l.thin[plan]
+	if len(rows) >= partRows {
+		return
+	}
+	rows = append(rows, keep(e))
+	l.thin[rows[0].Dims[event.Plan]] = rows
+	if len(rows) < partRows || l.whole.share(rows) >= apart {
+		return
+	}
+	if f, s := fitSample(rows); f != nil && s >= fitShare {
+		parts := maps.Clone(l.parts)
+		if parts == nil {
+			parts = map[string]*fit{}
+		}
+		parts[strings.Clone(plan)] = f
+		l.by, l.parts = event.Plan, parts
+	}
+}
+
+// keep returns what a sample keeps of a row.
+func keep(e *event.Event) event.Event {
+	kept := event.Event{Credits: e.Credits, Input: e.Input, Cached: e.Cached, CacheWrite: e.CacheWrite, Output: e.Output, HasTokens: true}
+	for _, d := range splitBy {
+		kept.Dims[d] = strings.Clone(e.Dims[d])
+	}
+	return kept
+}
+
+func (l *learner) learn() {
+	whole, explained := fitSample(l.sample)
+	switch {
+	case l.whole != nil && !l.whole.rough:
+		l.extend(whole)
+	case whole != nil && l.whole != nil && share(l.whole.vector, l.sample, l.whole.round, 0) >= share(whole.vector, l.sample, whole.round, 0):
+		l.whole.rough = l.whole.rough && len(l.sample) < sampleMax // more rows say nothing better
+	case whole != nil:
+		l.whole = whole
+		l.whole.rough = whole.rough && len(l.sample) < sampleMax
+	}
+	if l.whole != nil && l.by == event.NumDims && explained < alike {
+		l.split(explained)
+	}
+	l.full = l.full || len(l.sample) >= sampleMax
 }
 
 // extend takes the prices of token kinds that were not seen before, and none other: what appeared with a faulty meter must
 // not change a price that was learned without it. Copies that Frozen returned are left as they are.
 func (l *learner) extend(whole *fit) {
+	if l.by != event.NumDims {
+		rest := slices.DeleteFunc(slices.Clone(l.sample), func(e event.Event) bool { return l.parts[e.Dims[l.by]] != nil })
+		whole, _ = fitSample(rest)
+	}
 	if whole != nil && whole.keeps(l.whole) {
 		l.whole = whole
 	}
@@ -140,25 +198,45 @@ func (l *learner) groups(d event.Dim) map[string][]event.Event {
 	return groups
 }
 
-// split looks for the first dimension whose values, each priced by itself, explain the sample where one price does not.
+// split looks for the dimension whose values, where they have a price of their own, explain most of the sample. A value has
+// one when hardly any of its rows, from the first on, obey the whole's: what obeyed it before is not priced apart but wrong.
 func (l *learner) split(share float64) {
+	best := share + 0.02
 	for _, d := range splitBy {
 		groups := l.groups(d)
 		if len(groups) < 2 {
 			continue
 		}
-		parts, explained := map[string]*fit{}, 0
+		parts, explained := map[string]*fit{}, 0.0
 		for v, rows := range groups {
-			if f, s := fitSample(rows); f != nil && s >= fitShare && len(rows) >= 24 {
+			obey := l.whole.share(rows)
+			if f, s := fitSample(rows); f != nil && s >= fitShare && len(rows) >= partRows && obey < apart {
 				parts[v] = f
-				explained += int(math.Round(s * float64(len(rows))))
+				obey = s
 			}
+			explained += obey * float64(len(rows))
 		}
-		if float64(explained)/float64(len(l.sample)) > max(share+0.05, fitShare-0.05) {
-			l.by, l.parts = d, parts
-			return
+		if x := explained / float64(len(l.sample)); len(parts) > 0 && x > best {
+			best, l.by, l.parts = x, d, parts
 		}
 	}
+}
+
+// share returns the share of rows that obey f.
+func (f *fit) share(rows []event.Event) float64 {
+	n := 0
+	for i := range rows {
+		want := f.list(&rows[i], false).round(f.round, HalfUp)
+		if d := rows[i].Credits - want; max(d, -d) <= f.slack(want) {
+			n++
+		}
+	}
+	return float64(n) / float64(len(rows))
+}
+
+// slack returns the difference from a charge that is still noise.
+func (f *fit) slack(want event.Credits) event.Credits {
+	return max(event.Credits(float64(want)*max(Tolerance, f.spread)), f.abs, f.round, 1)
 }
 
 // fitSample returns the price vector that explains most of the rows, and the share that it explains.
@@ -205,9 +283,31 @@ func fitSample(rows []event.Event) (*fit, float64) {
 			out.known[k] = f.Identified[k]
 		}
 		out.vector = snapped(f.Coef, out.known, rows, out.round, tol)
+		for k, c := range f.Coef {
+			if out.known[k] && c > 0 && f.Err[k]/c > roughly {
+				out.rough = true
+				out.spread = roughSpread
+			}
+		}
+		out.abs = scatter(out.vector, obey, out.round)
 		return out, share
 	}
 	return nil, 0
+}
+
+// scatter returns how far charges lie from the law in credits, where that is more than the rounding seen: a meter may round
+// what it then marks up, or to a unit that is no power of ten. It is half as much again as 98% of the rows that obey.
+func scatter(v vector, rows []event.Event, round event.Credits) event.Credits {
+	if len(rows) == 0 {
+		return 0
+	}
+	off := make([]event.Credits, len(rows))
+	for i := range rows {
+		d := rows[i].Credits - v.list(&rows[i], false).round(round, HalfUp)
+		off[i] = max(d, -d)
+	}
+	slices.Sort(off)
+	return off[len(off)*98/100] * 3 / 2
 }
 
 // quantum returns the largest power of ten, in nano-credits up to a hundredth of a credit, of which 95% of the charges are multiples.

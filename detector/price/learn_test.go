@@ -89,7 +89,7 @@ func TestSplitByPlan(t *testing.T) {
 	for range 200 {
 		b.Observe(next())
 	}
-	if l := b.learned["codex"]; l.by != event.Plan || len(l.parts) != 2 {
+	if l := b.learned["codex"]; l.by != event.Plan || len(l.parts) != 1 { // the other obeys the whole
 		t.Fatalf("split by %v into %d parts", l.by, len(l.parts))
 	}
 	if n := right(200); n != 200 {

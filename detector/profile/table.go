@@ -116,7 +116,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		u.novelAwake |= 1
 	}
 	if flags != 0 {
-		t.flag(u, e, flags, &r)
+		t.flag(u, e, flags, q, &r)
 	}
 	return r
 }
@@ -148,7 +148,7 @@ func (t *Table) evict() int {
 }
 
 // flag counts the flags of a row against its user and says which make the user count anew.
-func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, r *Row) {
+func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote, r *Row) {
 	minute := int32(e.Time / 60e9)
 	for f := range cohort.NumFlags {
 		if !flags.Has(f) {
@@ -168,7 +168,7 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, r *Row) {
 			u.flagRows[f]++
 		}
 		// Said at ten rows and at every doubling, and only of a user whose past is clean.
-		if n := u.flagRows[f]; n >= suspectRows && n >= 2*u.flagSaid[f] && u.flagPast[f] < 0.1 {
+		if n := u.flagRows[f]; n >= suspectRows && n >= 2*u.flagSaid[f] && u.flagPast[f] < 0.1 && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
 			u.flagSaid[f] = n
 			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf}
 			s.Now, s.Base = u.drawn()
@@ -185,7 +185,7 @@ func (t *Table) close(u *User) {
 	}
 	c.Buckets = 1
 	base := u.base()
-	if base.Buckets >= minPast && u.leaf != nil {
+	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil {
 		t.measure(u, c, &base)
 	}
 	u.even()
@@ -217,6 +217,11 @@ func (t *Table) measure(u *User, c, b *Counts) {
 		}
 	}
 	asked, askedPast := c.Requests-c.Background, b.Requests-b.Background
+	// What nobody asked for is measured against turns, or against what was asked for where no turns are sent.
+	unit, unitPast := c.Turns, b.Turns
+	if b.Turns == 0 {
+		unit, unitPast = asked, askedPast
+	}
 	if c.Turns > 0 && b.Turns > 0 && askedPast > 0 {
 		r := askedPast / b.Turns
 		set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
@@ -224,15 +229,17 @@ func (t *Table) measure(u *User, c, b *Counts) {
 		r := askedPast / b.Buckets
 		set(cohort.RequestsPerTurn, (asked+r)/(2*r))
 	}
-	if b.Background > 0 && b.Turns > 0 {
-		r := max(b.Background/b.Turns, 0.05)
-		set(cohort.Background, (c.Background+r)/((c.Turns+1)*r))
-	} else if bg := b.Background / b.Buckets; c.Background > 0 {
-		set(cohort.Background, (c.Background+1)/(bg+1))
+	if unitPast > 0 && c.Background+b.Background > 0 {
+		r := max(b.Background/unitPast, 0.05)
+		set(cohort.Background, (c.Background+r)/((unit+1)*r))
 	}
 	if c.Requests > 0 && b.Requests > 0 && b.Input > 0 {
 		in := b.Input / b.Requests
 		set(cohort.InputPerRequest, (c.Input+in)/((c.Requests+1)*in))
+	}
+	if c.Requests > 0 && b.Requests > 0 && b.Output > 0 {
+		out := b.Output / b.Requests
+		set(cohort.OutputPerRequest, (c.Output+out)/((c.Requests+1)*out))
 	}
 	if c.Input > 0 && b.Cached > 0 {
 		// A cached token costs about a tenth; what the card says exactly matters little for a ratio.

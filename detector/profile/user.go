@@ -17,6 +17,7 @@ const (
 	evenGaps    = 12   // gaps of a bucket that say how even they are
 	evenBuckets = 6    // buckets over which that is averaged
 	minPast     = 3    // active buckets of past below which a user is not compared with it
+	minRequests = 15   // requests of past below which a user is not measured
 )
 
 // Counts are sums over a stretch of time, or decayed sums. Float32 carries seven digits: for ratios, never for money owed.

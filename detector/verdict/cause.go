@@ -96,5 +96,6 @@ var Behaviours = []Behaviour{
 	{cohort.RequestsPerTurn, RequestLoop},
 	{cohort.Background, BackgroundWork},
 	{cohort.InputPerRequest, ContextBloat},
+	{cohort.OutputPerRequest, TokenCount},
 	{cohort.Uncached, CacheMiss},
 }

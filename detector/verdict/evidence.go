@@ -12,10 +12,11 @@ func cardinal(f *Figures) []Evidence {
 	if f.ByMeasure {
 		x := math.Exp(f.Shift)
 		what := map[cohort.Measure]string{
-			cohort.RequestsPerTurn: "requests a turn",
-			cohort.Background:      "requests that nobody asked for",
-			cohort.InputPerRequest: "input tokens a request",
-			cohort.Uncached:        "cost of the input at the cached share",
+			cohort.RequestsPerTurn:  "requests a turn",
+			cohort.Background:       "requests that nobody asked for",
+			cohort.InputPerRequest:  "input tokens a request",
+			cohort.OutputPerRequest: "output tokens a request",
+			cohort.Uncached:         "cost of the input at the cached share",
 		}[f.Measure]
 		return []Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
 	}

@@ -59,6 +59,8 @@ func (p *Period) Level(m cohort.Measure) float64 {
 		n, d = p.Background, p.asked()
 	case cohort.InputPerRequest:
 		n, d = p.Input, p.Rows
+	case cohort.OutputPerRequest:
+		n, d = p.Output, p.Rows
 	case cohort.Uncached:
 		n, d = p.Input-0.9*p.Cached, p.Input
 	case cohort.Turns:
