@@ -183,6 +183,12 @@ func (f *Finding) Script() bool {
 	return f.EvenSince != 0 && f.At-f.EvenSince >= evenFor && f.Evenness < evenAt && !(f.PastEvenness < 2*f.Evenness) && f.DayRatio >= 4 && f.Days >= 1
 }
 
+// Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
+// on the owner's own machines is the owner's script.
+func (f *Finding) Elsewhere() bool {
+	return f.NewNetworks+f.NewCountries > 0 || f.NewKeys > 0 && f.NewDevices > 0
+}
+
 // Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
 // and draws several of the owner's days, while one of the owner's is at work too. A new computer replaces the old.
 func (f *Finding) Intruder() bool {

@@ -20,7 +20,7 @@ func OfDrain(f *profile.Finding) Cause {
 	switch {
 	case f.Crowd():
 		return SharedAccount
-	case f.Intruder() || (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0:
+	case f.Intruder() || (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.Elsewhere():
 		return StolenKey
 	case f.Script() || f.Even() && f.Automation() >= scriptedNats:
 		return ScriptedDrain
