@@ -385,4 +385,5 @@ func (f *fleet) reopen(old, l *live) {
 	f.resum(old)
 	f.judge(old, old.Cause)
 	f.update(old)
+	f.absorb(old)
 }
