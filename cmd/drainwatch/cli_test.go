@@ -9,10 +9,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run executes a command line in this process.
 func run(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {

@@ -58,7 +58,7 @@ func (s *service) Idle(_ context.Context, partition int32, head int64) error {
 	if p.idleSince.IsZero() {
 		p.idleSince = time.Now()
 	}
-	idle := time.Since(p.idleSince) >= idleAfter
+	idle := time.Since(p.idleSince) >= s.idleAfter
 	s.mu.Unlock()
 	if !idle {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -305,42 +306,105 @@ func TestRunWithoutBrokers(t *testing.T) {
 	}
 }
 
-// A pair of incident and revision that a former run wrote is not written again; what comes after it is.
+// What a former run said of an incident is not said again. What it did not live to say is, once everything has been read, and
+// counts on from there: also where this run took fewer revisions to get so far.
 func TestTopicSinkSaysThingsOnce(t *testing.T) {
 	b := startBroker(t)
 	b.topic(t, "alerts", 1)
 	b.topic(t, "dlq", 1)
-	say := func(revisions ...int) (told int) {
+	told := 0
+	start := func() *topicSink {
 		s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.onAlert = func(incident.Record) { told++ }
-		for _, n := range revisions {
-			r := priceAlert()
-			r.Revision = n
-			if err := s.Alert(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return told
+		return s
 	}
-	if told := say(1, 2) + say(1, 2, 3) + say(3, 3, 4); told != 8 {
+	say := func(s *topicSink, revision int, change func(*incident.Record)) {
+		t.Helper()
+		r := priceAlert()
+		r.Revision, r.Severity = revision, incident.Ticket
+		if change != nil {
+			change(&r)
+		}
+		if err := s.Alert(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resume := func(s *topicSink) {
+		t.Helper()
+		if err := s.resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written := func() (out []string) {
+		for _, m := range b.read(t, "alerts") {
+			r := parseAlert(t, string(m.Value))
+			if string(m.Key) != r.Incident {
+				t.Errorf("key %s of %s", m.Key, m.Value)
+			}
+			out = append(out, fmt.Sprint(r.Incident[4:6], r.Revision, " ", r.Status, " ", r.Severity, " ", r.UsersAffected))
+		}
+		return out
+	}
+	check := func(when string, want ...string) {
+		t.Helper()
+		if got := written(); !slices.Equal(got, want) {
+			t.Errorf("%s the topic says %q, want %q", when, got, want)
+		}
+	}
+	users := func(n int) func(*incident.Record) {
+		return func(r *incident.Record) { r.UsersAffected = n }
+	}
+	over := func(n int) func(*incident.Record) {
+		return func(r *incident.Record) { r.UsersAffected, r.Status = n, incident.Resolved }
+	}
+	other := func(r *incident.Record) { r.Incident, r.UsersAffected = "inc_aa", 7 }
+
+	s := start()
+	say(s, 1, users(10))
+	resume(s) // nothing was there
+	say(s, 2, func(r *incident.Record) { r.UsersAffected, r.Severity = 40, incident.Page })
+	say(s, 3, users(90))
+	first := []string{"9f1 firing ticket 10", "9f2 firing page 40", "9f3 firing page 90"}
+	check("after the first run", first...)
+
+	s = start()
+	say(s, 1, users(10))
+	say(s, 2, users(95))
+	say(s, 1, other) // of that one nobody knows yet
+	second := append(first, "aa1 firing ticket 7")
+	check("while catching up", second...)
+	resume(s)
+	check("without news", second...)
+	say(s, 3, users(200)) // doubled, under a revision that is taken
+	say(s, 4, over(210))
+	say(s, 2, func(r *incident.Record) { other(r); r.UsersAffected = 9 })
+	third := append(second, "9f4 firing page 200", "9f5 resolved page 210", "aa2 firing ticket 9")
+	check("with news", third...)
+
+	s = start()
+	say(s, 1, users(10))
+	say(s, 2, over(200))
+	say(s, 3, over(210))
+	resume(s)
+	check("when it is over", third...)
+	say(s, 4, over(211)) // a row came late
+	check("after a late row", append(third, "9f6 resolved page 211")...)
+
+	s = start()
+	say(s, 1, users(10))
+	say(s, 2, over(211))
+	say(s, 3, users(220)) // and again, while the program was away
+	resume(s)
+	check("when it fires again", append(third, "9f6 resolved page 211", "9f7 firing page 220")...)
+	if told != 16 {
 		t.Errorf("told of %d alerts; views need those of former runs, too", told)
 	}
-	var written []int
-	for _, m := range b.read(t, "alerts") {
-		var r incident.Record
-		if err := json.Unmarshal(m.Value, &r); err != nil || string(m.Key) != r.Incident {
-			t.Fatalf("%s: %v", m.Value, err)
-		}
-		written = append(written, r.Revision)
-	}
-	if fmt.Sprint(written) != "[1 2 3 4]" {
-		t.Errorf("wrote revisions %v", written)
-	}
+
 	b.produce(t, "alerts", `{"not":"an alert"}`)
-	if _, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop); err == nil || !strings.Contains(err.Error(), "offset 4: no alert record") {
+	if _, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop); err == nil || !strings.Contains(err.Error(), "offset 9: no alert record") {
 		t.Errorf("foreign record: %v", err)
 	}
 }

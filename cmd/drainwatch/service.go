@@ -21,7 +21,7 @@ const (
 	shutdownGrace = 20 * time.Second // below the 30 s that Kubernetes gives before it kills
 	commitEvery   = 5 * time.Second
 
-	// Booking reads the affected rows again, so it is done soon after an incident opens and then seldom.
+	// Booking reads the affected rows again, so it is done soon after an incident opens or resolves, and seldom in between.
 	bookEvery = time.Minute
 	bookSoon  = 3 * time.Second
 )
@@ -33,6 +33,8 @@ type service struct {
 	registry  *prometheus.Registry
 	live      bool                  // keep the snapshot for a live view
 	bookEvery time.Duration         // how often open incidents are booked
+	bookSoon  time.Duration         // and how soon one that opened or resolved is
+	idleAfter time.Duration         // see below
 	onAlert   func(incident.Record) // told of every alert; may be nil
 
 	client   *stream.Client
@@ -41,15 +43,18 @@ type service struct {
 	engine   *detector.Engine
 	record   *installation
 
-	mu     sync.Mutex
-	phase  string              // what it waits for until it reads; "" then
-	parts  map[int32]*progress // by partition
-	opened bool                // every partition has been read to its end once
-	ready  chan struct{}       // closed then
-	firing map[string]bool     // incidents
-	ended  bool                // the input has ended: close the books
-	finish context.CancelFunc  // stops reading
-	result detector.Summary    // once it has
+	mu         sync.Mutex
+	phase      string              // what it waits for until it reads; "" then
+	parts      map[int32]*progress // by partition
+	opened     bool                // every partition has been read to its end once
+	ready      chan struct{}       // closed then
+	firing     map[string]bool     // by incident, false for those that resolved
+	turned     bool                // one has opened or resolved since it was booked
+	bookedAt   time.Time           // when incidents were booked last
+	bookedRows int64               // and what had been read then
+	ended      bool                // the input has ended: close the books
+	finish     context.CancelFunc  // stops reading
+	result     detector.Summary    // once it has
 }
 
 // progress is how far a partition was read in this process.
@@ -63,7 +68,7 @@ type progress struct {
 
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
 	return &service{
-		conf: conf, log: log, registry: registry, bookEvery: bookEvery, phase: "connecting to Kafka",
+		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka",
 		parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
 	}
 }
@@ -153,7 +158,12 @@ func (s *service) run(ctx context.Context) (err error) {
 	}
 	s.mu.Unlock()
 	var books sync.WaitGroup
-	books.Go(func() { s.book(reading) })
+	var unbooked error
+	books.Go(func() {
+		if unbooked = s.book(reading); unbooked != nil {
+			finish()
+		}
+	})
 	go func() {
 		defer stop() // when writing fails for good, so does the service
 		s.sink.write(running, grace)
@@ -161,8 +171,13 @@ func (s *service) run(ctx context.Context) (err error) {
 	err = s.consumer.Run(reading)
 	finish()
 	books.Wait()
+	if err == nil {
+		err = unbooked
+	}
 	if err == nil && ctx.Err() == nil && s.hasEnded() {
-		s.result, err = s.engine.Finish(ctx)
+		if s.result, err = s.engine.Finish(ctx); err == nil {
+			err = s.sink.resume(ctx)
+		}
 	}
 	if cerr := s.engine.Close(); err == nil {
 		err = cerr
@@ -239,7 +254,7 @@ func (s *service) prepare(ctx context.Context) error {
 	s.sink.onAlert = s.alerted
 	opts := s.conf.engineOptions(s.log)
 	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live
-	engine, err := detector.New(opts, s.sink, s.client.History(s.conf.Ingest.Topic))
+	engine, err := detector.New(opts, s.sink, kept{s.client.History(s.conf.Ingest.Topic), s.log})
 	if err != nil {
 		return usageError{err}
 	}

@@ -41,9 +41,12 @@ type topicSink struct {
 	stopped chan struct{}       // the background writer has ended
 	failed  error               // why; set before stopped is closed
 
-	mu       sync.Mutex
-	revision map[string]int   // greatest written, by incident
-	dead     map[deadKey]bool // written or waiting
+	alerting sync.Mutex // held while alerts are written
+	spoken   map[string]*spoken
+	caughtUp bool
+
+	mu   sync.Mutex
+	dead map[deadKey]bool // written or waiting
 }
 
 type deadKey struct {
@@ -56,17 +59,17 @@ func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dl
 	s := &topicSink{
 		client: client, source: source, alerts: alerts, dlq: dlq, log: log,
 		queue: make(chan stream.Message, 4*deadLetterBatch), stopped: make(chan struct{}),
-		revision: map[string]int{}, dead: map[deadKey]bool{},
+		spoken: map[string]*spoken{}, dead: map[deadKey]bool{},
 	}
 	err := client.ReadAll(ctx, alerts, func(m stream.Message) error {
-		var r struct {
-			Incident string `json:"incident"`
-			Revision int    `json:"revision"`
-		}
+		var r incident.Record
 		if err := json.Unmarshal(m.Value, &r); err != nil || r.Incident == "" {
 			return fmt.Errorf("read %s/%d offset %d: no alert record; only this program may write there, so give it a topics.prefix of its own", alerts, m.Partition, m.Offset)
 		}
-		s.revision[r.Incident] = max(s.revision[r.Incident], r.Revision)
+		if k := s.spoken[r.Incident]; k == nil || r.Revision > k.last.Revision {
+			r.Evidence, r.Factors = nil, nil // not compared, and long
+			s.spoken[r.Incident] = &spoken{last: r, former: true}
+		}
 		return nil
 	})
 	if err != nil {
@@ -81,7 +84,7 @@ func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dl
 	if err != nil {
 		return nil, err
 	}
-	log.Info().Int("incidents", len(s.revision)).Int("dead_letters", len(s.dead)).Msg("run: read what former runs have written")
+	log.Info().Int("incidents", len(s.spoken)).Int("dead_letters", len(s.dead)).Msg("run: read what former runs have written")
 	return s, nil
 }
 
@@ -102,32 +105,6 @@ func sourceOf(m stream.Message, source string) (at deadKey, ok bool) {
 		}
 	}
 	return deadKey{int32(partition), offset}, perr == nil && oerr == nil
-}
-
-// Alert implements detector.Output.
-func (s *topicSink) Alert(ctx context.Context, r incident.Record) error {
-	if s.onAlert != nil {
-		s.onAlert(r)
-	}
-	s.mu.Lock()
-	written := s.revision[r.Incident]
-	s.mu.Unlock()
-	if r.Revision <= written {
-		return nil
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("write alert %s revision %d: %w", r.Incident, r.Revision, err)
-	}
-	if err := s.client.Write(ctx, s.alerts, []stream.Message{{Key: []byte(r.Incident), Value: text}}); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.revision[r.Incident] = r.Revision
-	s.mu.Unlock()
-	s.log.Info().Str("incident", r.Incident).Int("revision", r.Revision).Str("severity", string(r.Severity)).
-		Str("status", string(r.Status)).Str("class", r.Class).Str("cause", r.Cause).Msg(headline(r))
-	return nil
 }
 
 // DeadLetter implements detector.Output. It is written in the background, so that a producer of rubbish does
