@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/stream"
 )
 
@@ -16,16 +20,24 @@ const installationVersion = 1
 // installation is the durable record of a first start: on which cluster and topic, and from where. It tells a
 // first start from lost state. Later starts compare it with what they find and never change it.
 type installation struct {
-	V          int             `json:"v"`
-	Cluster    string          `json:"cluster"`
-	Topic      string          `json:"topic"`
-	Group      string          `json:"group"`
-	Partitions int             `json:"partitions"`
-	Start      string          `json:"start"` // as configured at the first start
-	First      map[int32]int64 `json:"first_offsets"`
-	WakeFrom   map[int32]int64 `json:"wake_from"` // the log's ends at the first start: what ended before wakes nobody
-	At         time.Time       `json:"installed_at"`
-	Program    string          `json:"program_version"`
+	V          int                `json:"v"`
+	Cluster    string             `json:"cluster"`
+	Topic      string             `json:"topic"`
+	Group      string             `json:"group"`
+	Partitions int                `json:"partitions"`
+	Start      string             `json:"start"` // as configured at the first start
+	First      map[int32]int64    `json:"first_offsets"`
+	WakeFrom   map[int32]int64    `json:"wake_from"` // the log's ends at the first start: what ended before wakes nobody
+	Landmarks  map[int32]landmark `json:"landmarks,omitempty"`
+	At         time.Time          `json:"installed_at"`
+	Program    string             `json:"program_version"`
+}
+
+// landmark is what the last record of a partition was at the first start. A topic that was made anew and has grown past the
+// offsets of the old one has another record there.
+type landmark struct {
+	Offset int64  `json:"offset"`
+	Hash   string `json:"hash"`
 }
 
 // kafkaLog is what an installation is compared with.
@@ -34,6 +46,7 @@ type kafkaLog interface {
 	Partitions(ctx context.Context, topic string) (int, error)
 	Bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error)
 	OffsetAt(ctx context.Context, topic string, partition int32, s stream.Start) (int64, error)
+	History(topic string) stream.History
 }
 
 // survey says where a first start would begin.
@@ -64,6 +77,40 @@ func survey(ctx context.Context, k kafkaLog, topic, group, start string) (*insta
 		}
 	}
 	return in, nil
+}
+
+// landmarkDepth is how far back the last record is looked for: what ends a transaction takes an offset and is no record.
+const landmarkDepth = 16
+
+// place adds the landmarks.
+func (in *installation) place(ctx context.Context, k kafkaLog) error {
+	in.Landmarks = map[int32]landmark{}
+	for p, end := range in.WakeFrom {
+		start, _, err := k.Bounds(ctx, in.Topic, p)
+		if err != nil {
+			return err
+		}
+		m, ok, err := lastRecord(ctx, k, in.Topic, p, max(start, end-landmarkDepth), end)
+		if err != nil {
+			return err
+		}
+		if ok {
+			in.Landmarks[p] = m
+		}
+	}
+	return nil
+}
+
+// lastRecord returns the last record between two offsets, if retention and compaction have left one that can be read.
+func lastRecord(ctx context.Context, k kafkaLog, topic string, partition int32, from, to int64) (m landmark, ok bool, err error) {
+	err = k.History(topic).Read(ctx, partition, from, to, func(r detector.Record) error {
+		m, ok = landmark{r.Offset, strconv.FormatUint(xxhash.Sum64String(r.Key+"\x00"+r.Value), 16)}, true
+		return nil
+	})
+	if errors.Is(err, stream.ErrOffsetOutOfRange) || errors.Is(err, stream.ErrUnreadable) {
+		return landmark{}, false, nil
+	}
+	return m, ok, err
 }
 
 // lostStateError refuses a start on something else than what this installation has been reading.
@@ -99,6 +146,15 @@ func (in *installation) verify(ctx context.Context, k kafkaLog, internal string)
 	for p := range int32(in.Partitions) {
 		if end := now.WakeFrom[p]; end < in.WakeFrom[p] {
 			return nil, refuse("partition %d ends at offset %d, and ended at %d at the first start on %s: the topic was truncated or made anew", p, end, in.WakeFrom[p], in.At.Format(time.RFC3339))
+		}
+		if m, ok := in.Landmarks[p]; ok {
+			found, ok, err := lastRecord(ctx, k, in.Topic, p, m.Offset, m.Offset+1)
+			if err != nil {
+				return nil, err
+			}
+			if ok && found != m {
+				return nil, refuse("partition %d holds another record at offset %d than at the first start on %s: the topic was made anew", p, m.Offset, in.At.Format(time.RFC3339))
+			}
 		}
 		if gone := now.First[p] - in.First[p]; gone > 0 {
 			lost[p] = gone

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -227,6 +228,9 @@ func TestRunRefusesLostState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := good.place(t.Context(), b); err != nil || len(good.Landmarks) == 0 {
+		t.Fatalf("%v, landmarks %v", err, good.Landmarks)
+	}
 	for name, tc := range map[string]struct {
 		change func(*installation)
 		want   string
@@ -234,16 +238,22 @@ func TestRunRefusesLostState(t *testing.T) {
 		"cluster":    {func(i *installation) { i.Cluster = "elsewhere" }, `this is cluster "drainwatch-embedded", and the installation of `},
 		"partitions": {func(i *installation) { i.Partitions = 4 }, "the topic has 2 partitions, and had 4 at the first start on "},
 		"truncated":  {func(i *installation) { i.WakeFrom = map[int32]int64{0: 100, 1: 100} }, "partition 0 ends at offset "},
-		"layout":     {func(i *installation) { i.V = 2 }, "has layout 2, and this program writes 1"},
+		"made anew": {func(i *installation) {
+			i.Landmarks = maps.Clone(i.Landmarks)
+			for p, m := range i.Landmarks {
+				i.Landmarks[p] = landmark{m.Offset, "0"}
+			}
+		}, " holds another record at offset "},
+		"layout": {func(i *installation) { i.V = 2 }, "has layout 2, and this program writes 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			record := *good
-			record.Group = name
+			record.Group = strings.ReplaceAll(name, " ", "-")
 			tc.change(&record)
 			if err := record.save(t.Context(), b.Client, internal.Name); err != nil {
 				t.Fatal(err)
 			}
-			code, _, errs := run(t, "", "run", "-b", b.address, "-g", name, "--probes", "127.0.0.1:0", "--log-level", "off")
+			code, _, errs := run(t, "", "run", "-b", b.address, "-g", record.Group, "--probes", "127.0.0.1:0", "--log-level", "off")
 			if code != exitFailed || !strings.HasPrefix(errs, "drainwatch: resume on topic usage: ") || !strings.Contains(errs, tc.want) ||
 				!strings.Contains(errs, "start afresh with another ingest.group") || strings.Count(errs, "\n") != 1 {
 				t.Errorf("exit code %d: %s", code, errs)

@@ -287,6 +287,9 @@ func (s *service) install(ctx context.Context, internal string) error {
 		if s.record, err = survey(ctx, s.client, topic, group, s.conf.Ingest.Start); err != nil {
 			return err
 		}
+		if err := s.record.place(ctx, s.client); err != nil {
+			return err
+		}
 		s.log.Info().Str("topic", topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
 			Msg("run: first start; what the topic holds is learned from and wakes nobody")
 		return s.record.save(ctx, s.client, internal)
