@@ -116,6 +116,7 @@ const (
 	recoverNats  = 14
 	recoverGap   = 3    // times the widest gap so far
 	recoverMean  = 20   // times the mean gap
+	recoverMost  = 150  // times the mean gap: no burst of other users is that long
 	cleanBase    = 1e-3 // below this quiet rate every row that bears the flag is the incident's
 	recoverAfter = 10 * 60 * int64(1e9)
 )
@@ -157,5 +158,6 @@ func (l *live) recovered(now int64) bool {
 	if l.base > cleanBase {
 		return l.clean >= recoverNats
 	}
-	return l.gap >= recoverGap*max(l.widest, 1) && l.gap >= recoverMean*l.chances/max(l.hits, 1)
+	mean := l.chances / max(l.hits, 1)
+	return l.gap >= recoverMean*mean && l.gap >= min(recoverGap*max(l.widest, 1), recoverMost*mean)
 }
