@@ -1,0 +1,88 @@
+package detector
+
+import (
+	"math"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// clientDims are the dimensions that a client's own fault lies along.
+var clientDims = []event.Dim{event.Client, event.ClientVersion, event.Surface, event.Experiment}
+
+// namesClient says whether a scope names a client, or a part of one.
+func namesClient(w cohort.Where) bool {
+	for _, d := range clientDims {
+		if _, ok := w.Value(d); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// metered says whether a scope lies along what counts and charges, rather than along who asks what of which model.
+func (f *fleet) metered(w cohort.Where) bool {
+	for _, c := range w {
+		switch c.Dim {
+		case event.Meter, event.PriceID, event.Region, event.Plan, event.Pool:
+		default:
+			return false
+		}
+	}
+	return len(w) > 0
+}
+
+// causeOf settles what a shift comes to: the measure that stands furthest above its baseline in the scope's own sums. Tokens
+// that grow along no client at all, or output and input alike, are the meter's counting: no client has a say in its answers.
+func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
+	base, now := f.baseline(l), period(&l.inside)
+	above := func(m cohort.Measure) float64 {
+		x := math.Log(now.Level(m) / base.Level(m))
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return 0
+		}
+		return x
+	}
+	best := b
+	for _, x := range verdict.Behaviours {
+		if x.Measure != cohort.OutputPerRequest && above(x.Measure) > measureShift && above(x.Measure) > 1.25*max(above(best.Measure), measureShift) {
+			best = x
+		}
+	}
+	if best.Measure == cohort.InputPerRequest {
+		output := math.Log(now.Output / now.Rows / (base.Output / base.Rows))
+		if !namesClient(l.where) || output > above(cohort.InputPerRequest)/2 {
+			return verdict.TokenCount
+		}
+	}
+	return best.Cause
+}
+
+// expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope that
+// names the factor, or none.
+func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
+	for _, p := range f.o.Calendar {
+		where := whereOf(p.Where)
+		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) {
+			continue
+		}
+		if _, ok := p.Expect[cause.Factor]; ok || len(p.Expect) == 0 {
+			return p.To.UnixNano()
+		}
+	}
+	return 0
+}
+
+// denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new
+// has no such past.
+func (f *fleet) denied(l *live) bool {
+	if _, fresh := f.before(l); fresh {
+		return false
+	}
+	base := f.baseline(l)
+	now := period(&l.inside)
+	was, is := base.Level(l.measure), now.Level(l.measure)
+	return was > 0 && is > 0 && math.Log(is/was) < measureShift/2
+}

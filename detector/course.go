@@ -1,0 +1,165 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// dateMeasure finds the onset of a shift: the release that appeared, or where the mean began to stand above the quiet one.
+func (f *fleet) dateMeasure(l *live, from int64) {
+	l.onset = from
+	sums := map[int64]*cohort.Moment{}
+	f.store.Fives(l.where, max(f.now-cohort.KeepFives, f.first), f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
+		if c.Moments == nil {
+			return
+		}
+		if sums[at] == nil {
+			sums[at] = &cohort.Moment{}
+		}
+		sums[at].Merge(c.Moments[l.measure])
+	})
+	// Least squares for one step from the quiet mean to the present one: the prefix sum of (x − base − shift/2) is least there.
+	sum, best := 0.0, 0.0
+	for _, at := range sortedKeys(sums) {
+		m := sums[at]
+		if sum <= best {
+			// A bucket's measure is said when it ends.
+			best, l.onset = sum, at-2*cohort.Five
+		}
+		sum += m.Sum - m.N*(l.base+l.shift/2)
+	}
+	if first := f.store.First(l.where); first > f.first+cohort.Hour && l.onset-first < cohort.EarlyFor {
+		// A scope that is new: the fault came with it, unless what it did before the step says otherwise.
+		var early cohort.Moment
+		f.store.Each(first, max(l.onset, first+1), func(leaf *cohort.Leaf, c *cohort.Cell) {
+			if c.Moments != nil && l.where.Matches(&leaf.Values) {
+				early.Merge(c.Moments[l.measure])
+			}
+		})
+		if early.N < 20 && l.onset-first < 6*cohort.Hour || early.N >= 20 && early.Mean()-l.base > l.shift/2 {
+			l.onset = first
+		}
+	}
+	l.onset = max(l.onset, f.first)
+	l.finding.StartedAt = l.onset
+	l.lastHit, l.cleanHit = f.now, f.now
+	f.resum(l)
+	l.elsewhere = f.elsewhere(l)
+}
+
+func (f *fleet) elsewhere(l *live) float64 {
+	if l.outside.Moments == nil {
+		return 0
+	}
+	return l.outside.Moments[l.measure].Mean() - l.base
+}
+
+// followMeasure keeps a client's incident up to date.
+func (f *fleet) followMeasure(l *live) {
+	t := l.tick
+	l.tick = tickHits{}
+	if t.opportunities > 0 {
+		l.lastHit, l.cleanHit = f.now, f.now
+	}
+	if f.vanished(l, t) {
+		l.finding.Over = true
+	} else if !f.due(l) {
+		return
+	}
+	l.hit = period(&l.inside)
+	if !l.finding.Over && f.now-l.openedAt > cohort.Hour && f.denied(l) {
+		l.finding.Over = true // it stands where it stood: the sums take back what the users' pasts seemed to say
+	}
+	if !l.finding.Over && f.settled(l) {
+		l.finding.Over = true
+		f.endMeasure(l)
+	}
+	if l.inside.Moments != nil {
+		if m := l.inside.Moments[l.measure]; m.N > 0 {
+			l.shift = m.Mean() - l.base
+			l.finding.Users = max(l.finding.Users, int(m.Days))
+		}
+		l.elsewhere = f.elsewhere(l)
+	}
+	if !l.finding.Over && f.now-l.openedAt <= refineFor {
+		f.refineMeasure(l)
+	}
+	if !l.open() {
+		return
+	}
+	over := l.finding.Over
+	f.judge(l, l.Cause)
+	l.finding.Over = over
+	f.update(l)
+}
+
+// settled says whether the scope is back: over some hours its measure stands less than a quarter as far above its baseline as
+// over the incident. The users' own pasts cannot tell, for they learn the fault within days.
+func (f *fleet) settled(l *live) bool {
+	const span, least = 3 * cohort.Hour, 100
+	recent := f.store.Sum(l.where, f.now-span, f.now)
+	if f.now-l.openedAt < span || recent.Rows < least {
+		return false
+	}
+	base := f.baseline(l)
+	now := period(&recent)
+	above := math.Log(l.hit.Level(l.measure) / base.Level(l.measure))
+	if !(above > measureShift/2) || math.IsInf(above, 0) {
+		return false
+	}
+	return math.Log(now.Level(l.measure)/base.Level(l.measure)) < above/4
+}
+
+// endMeasure dates the end as the onset is dated: the prefix sum of what stands above half the shift is greatest there.
+func (f *fleet) endMeasure(l *live) {
+	sums := map[int64]*cohort.Moment{}
+	f.store.Fives(l.where, f.now-cohort.KeepFives, f.now, func(at int64, c *cohort.Cell) {
+		if c.Moments != nil {
+			if sums[at] == nil {
+				sums[at] = &cohort.Moment{}
+			}
+			sums[at].Merge(c.Moments[l.measure])
+		}
+	})
+	sum, best, end := 0.0, 0.0, f.now-cohort.KeepFives
+	for _, at := range sortedKeys(sums) {
+		m := sums[at]
+		if sum += m.Sum - m.N*(l.base+l.shift/2); sum > best {
+			best, end = sum, at
+		}
+	}
+	l.lastHit, l.cleanHit = end, end
+	f.resum(l)
+	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
+	f.store.Each(l.onset, end, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			l.inside.Add(c)
+		} else {
+			l.outside.Add(c)
+		}
+	})
+}
+
+// settleMeasures resolves, at the end of the input, what has been over for hours.
+func (f *fleet) settleMeasures() {
+	for _, l := range f.lives {
+		if l.by == byMeasure && l.open() && l.silentTo == 0 && f.settled(l) {
+			l.finding.Over = true
+			f.endMeasure(l)
+			f.judge(l, l.Cause)
+			f.update(l)
+		}
+	}
+}
+
+// refineMeasure searches the scope of a client's incident again with all that came since the onset.
+func (f *fleet) refineMeasure(l *live) {
+	t := f.momentTable(l.measure, l.onset, l)
+	mean, variance := f.normal(f.store.All, l.measure)
+	best, own, ok := f.refit(l, t, localise.Shift(mean, variance, 1, 1/l.cluster), 2)
+	if where := f.where(best, t); ok && !where.Equal(l.where) && best.Score >= own+refineNats {
+		f.move(l, where, best.Score)
+	}
+}

@@ -1,0 +1,134 @@
+package detector
+
+import (
+	"slices"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// date finds the onset of a scope and sums it from there. The onset is where the likelihood of the flag's quiet rate up to
+// there and its present rate from there on is greatest, over five-minute buckets; in that bucket, the first affected row.
+func (f *fleet) date(l *live) {
+	type five struct {
+		n, k        float64
+		first, last int64
+	}
+	fives := map[int64]*five{}
+	from := max(f.now-cohort.KeepFives, f.first)
+	f.store.Fives(l.where, from, f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
+		x := fives[at]
+		if x == nil {
+			x = &five{}
+			fives[at] = x
+		}
+		off := c.Flagged(l.flag)
+		x.n += float64(c.Opportunities(l.flag))
+		x.k += float64(off.Rows)
+		if off.Rows > 0 {
+			if x.first == 0 || off.First < x.first {
+				x.first = off.First
+			}
+			x.last = max(x.last, off.Last)
+		}
+	})
+	at := sortedKeys(fives)
+	k, n := 0.0, 0.0
+	for i := max(len(at)-3, 0); i < len(at); i++ {
+		k, n = k+fives[at[i]].k, n+fives[at[i]].n
+	}
+	probe := live{rate: k / max(n, k, 1), base: l.base, cluster: 1}
+	sum, best, onset := 0.0, 0.0, -1
+	for i, t := range at {
+		if sum <= best {
+			best, onset = sum, i
+		}
+		sum += probe.odds(fives[t].k, fives[t].n)
+	}
+	l.rate = probe.rate
+	if onset > 0 {
+		// The bucket before holds the onset if what follows its first affected row looks like the fault.
+		x := fives[at[onset-1]]
+		if left := float64(at[onset-1]+cohort.Five-x.first) / float64(cohort.Five); x.k > 0 && probe.odds(x.k, max(x.k, x.n*left)) > 0 {
+			onset--
+		}
+	}
+	for i := max(onset, 0); i < len(at); i++ {
+		if x := fives[at[i]]; x.k > 0 {
+			f.begin(l, x.first)
+			break
+		}
+	}
+	for _, t := range at {
+		l.lastHit = max(l.lastHit, fives[t].last)
+	}
+	f.lookBack(l)
+	l.cleanHit = max(l.cleanHit, l.lastHit)
+	f.resum(l)
+}
+
+// begin sets the first affected row. It moves forward only when the scope became narrower: what was said of the same rows, or
+// of fewer, stands.
+func (f *fleet) begin(l *live, first int64) {
+	if l.onset == 0 || first < l.finding.StartedAt || !l.where.Covers(l.dated) {
+		l.onset, l.finding.StartedAt, l.dated = first-first%cohort.Tick, first, l.where
+	}
+}
+
+// lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that
+// bear a flag which quiet times do not know are no more than six hours apart.
+func (f *fleet) lookBack(l *live) {
+	if l.base > cleanBase {
+		return
+	}
+	first, rows := map[int64]int64{}, map[int64][2]float64{}
+	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+		off := c.Flagged(l.flag)
+		n := rows[h]
+		rows[h] = [2]float64{n[0] + float64(off.Rows), n[1] + float64(c.Opportunities(l.flag))}
+		if off.Rows > 0 && (first[h] == 0 || off.First < first[h]) {
+			first[h] = off.First
+		}
+	})
+	for _, h := range slices.Backward(sortedKeys(first)) {
+		if l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1] {
+			return
+		}
+		if first[h] < l.onset {
+			f.begin(l, first[h])
+		}
+	}
+}
+
+// resum sums the scope and the rest since the onset.
+func (f *fleet) resum(l *live) {
+	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
+	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			l.inside.Add(c)
+		} else {
+			l.outside.Add(c)
+		}
+	})
+	var hit cohort.Cell
+	f.store.Each(l.onset, max(l.lastHit, l.onset)+1, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) {
+			hit.Add(c)
+		}
+	})
+	l.hit = period(&hit)
+}
+
+func period(c *cohort.Cell) verdict.Period {
+	var p verdict.Period
+	p.Add(c, 1)
+	return p
+}
+
+func (f *fleet) redate(l *live) {
+	if l.by == byMeasure {
+		f.dateMeasure(l, l.onset)
+		return
+	}
+	f.date(l)
+}
