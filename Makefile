@@ -29,8 +29,8 @@ test: ## Run every test that Go alone can run, and the real-Kafka suites where J
 check: fmt-check vet lint layers race ## All that a change must pass: format, vet, lint, layers, tests under -race, short fuzz
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=3s
 
-race: ## Run the tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+race: ## Run the tests under the race detector, but few scenarios: -short (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TEST_TIMEOUT) ./...
 
 fuzz: ## Fuzz every target for FUZZ_TIME (30s)
 	@$(GO) test -run '^$$' -list '^Fuzz' ./... | \

@@ -133,7 +133,7 @@ func TestLinesRandom(t *testing.T) {
 func TestLinesBoundMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	endless := io.MultiReader(io.LimitReader(filler{}, 1<<30), strings.NewReader("\nb\n"))
+	endless := io.MultiReader(io.LimitReader(filler{}, 128<<20), strings.NewReader("\nb\n"))
 	got, _ := readLines(t, endless)
 	runtime.ReadMemStats(&after)
 	if len(got) != 2 || got[1] != (detector.Record{Offset: 1, Value: "b"}) {
