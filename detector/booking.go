@@ -133,10 +133,22 @@ func unprompted(e *event.Event) bool {
 	return o == "background" || o == "auto_review" || o == "" && e.TurnID == ""
 }
 
-// booked takes results into the findings and says what changed.
-func (f *fleet) booked(results map[string]ledger.Result, final bool) {
+// statuses returns what the incidents are now.
+func (f *fleet) statuses() map[string]incident.Status {
+	out := map[string]incident.Status{}
 	for _, l := range f.lives {
-		if l.ID == "" || l.silentTo != 0 {
+		out[l.ID] = l.Status
+	}
+	return out
+}
+
+// booked takes results into the findings and says what changed.
+//
+// asOf is what the incidents were when the claims were made: one that has ended since was booked up to then only, and that must
+// not stand as its last word.
+func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]incident.Status, final bool) {
+	for _, l := range f.lives {
+		if l.ID == "" || l.silentTo != 0 || l.Status != asOf[l.ID] {
 			continue
 		}
 		if r, ok := results[l.ID]; ok && r.Users > 0 {

@@ -45,11 +45,12 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 		return err
 	}
 	var claims []ledger.Claim
+	var asOf map[string]incident.Status
 	err := e.inFleet(ctx, func(f *fleet) {
 		if final {
 			f.settleMeasures()
 		}
-		claims = f.claims()
+		claims, asOf = f.claims(), f.statuses()
 	})
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 		e.ledger.Store(&rows)
 	}
 	return e.inFleet(ctx, func(f *fleet) {
-		f.booked(results, final)
+		f.booked(results, asOf, final)
 		e.snap()
 	})
 }
