@@ -93,6 +93,9 @@ func TestLife(t *testing.T) {
 	})
 	for _, version := range kafkatest.Versions {
 		t.Run("Kafka "+version, func(t *testing.T) {
+			if testing.Short() && os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "" {
+				t.Skip("-short")
+			}
 			t.Parallel()
 			c := kafkatest.Start(t, kafkatest.Options{Version: version})
 			client, err := stream.New(stream.Options{Config: stream.Config{Brokers: c.Brokers}, Log: zerologNop})
