@@ -51,7 +51,7 @@ func headline(r incident.Record) string {
 		facts = append(facts, credits(r.Overcharge)+" credits")
 	}
 	facts = append(facts, causeOf(r.Class, r.Cause).What)
-	return neutral(fmt.Sprintf("%s  %s: %s (%.0f%% sure)", label, what, strings.Join(facts, ", "), 100*r.Confidence))
+	return neutral(fmt.Sprintf("%s  %s: %s (%.0f%% sure)", label, what, strings.Join(facts, ", "), min(100*r.Confidence, 99))) // nothing is quite sure
 }
 
 // alertBlock writes an alert in plain words: the headline, its state, what speaks for the verdict and against it, and
@@ -111,12 +111,24 @@ func factorLine(r incident.Record) string {
 	return fmt.Sprintf("%s in all: %s", times(*r.Ratio), strings.Join(names, ", "))
 }
 
+// evidenceLine adds what was observed and expected, unless the words say it.
 func evidenceLine(e incident.Evidence) string {
 	text := e.Text
-	if e.Observed != nil && e.Expected != nil {
+	if e.Observed != nil && e.Expected != nil && !(mentions(text, *e.Observed) && (*e.Expected == 0 || *e.Expected == 1 || mentions(text, *e.Expected))) {
 		text += fmt.Sprintf(" (%s, expected %s)", figure(*e.Observed), figure(*e.Expected))
 	}
 	return text
+}
+
+// mentions says whether a text has a number in it, in two digits or three.
+func mentions(text string, f float64) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789.,e+-", r) })
+	for _, digits := range []string{figure(f), strconv.FormatFloat(f, 'f', -1, 64), strconv.FormatFloat(f, 'g', 2, 64)} {
+		if slices.ContainsFunc(words, func(w string) bool { return strings.TrimRight(w, ".,") == digits }) {
+			return true
+		}
+	}
+	return false
 }
 
 // blockWriter lays out labelled lines.

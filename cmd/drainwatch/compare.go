@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -66,14 +68,15 @@ func mistakes(m backtest.Match) []string {
 	return out
 }
 
-// writeComparison prints a table: injected, found, when, verdict, money.
-func writeComparison(w io.Writer, s backtest.Score) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// writeComparison prints a table: injected, found, when, verdict, money. Where it is wider than the screen (width 0: there is
+// none), each row becomes a few lines.
+func writeComparison(w io.Writer, s backtest.Score, width int) error {
+	var rows [][]string
 	row := func(cells ...string) {
 		for i := range cells {
 			cells[i] = neutral(cells[i])
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		rows = append(rows, cells)
 	}
 	row("INJECTED", "FOUND", "WHEN", "VERDICT", "MONEY")
 	for _, m := range s.Matches {
@@ -96,7 +99,43 @@ func writeComparison(w io.Writer, s backtest.Score) error {
 		}
 		row("nothing", what(r.Class, r.Cause, r.Scope), clock(r.DetectedAt), verdict, credits(r.Overcharge))
 	}
-	return t.Flush()
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, cells := range rows {
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if width > 0 && widest(b.String()) > width {
+		b.Reset()
+		writeStacked(&b, rows, width)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func widest(text string) (n int) {
+	for line := range strings.Lines(text) {
+		n = max(n, utf8.RuneCountInString(strings.TrimRight(line, " \n")))
+	}
+	return n
+}
+
+// writeStacked prints a table one cell a line, beside the names of its columns.
+func writeStacked(w io.Writer, rows [][]string, width int) {
+	block := blockWriter{w: w, width: width}
+	for i, cells := range rows[1:] {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		block.line("", "", "injected: "+cells[0])
+		for k, cell := range cells[1:] {
+			if cell != "" {
+				block.line("", strings.ToLower(rows[0][k+1]), cell)
+			}
+		}
+	}
 }
 
 func what(class, cause string, s incident.Scope) string {

@@ -49,7 +49,11 @@ func TestComparisonTable(t *testing.T) {
 			rec("inc_6", "organic", "power_user", incident.Scope{Kind: "user", User: "y"}, incident.Info, "0"),
 		})
 	var b bytes.Buffer
-	if err := writeComparison(&b, score); err != nil {
+	if err := writeComparison(&b, score, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("\non a narrow screen\n")
+	if err := writeComparison(&b, score, 80); err != nil {
 		t.Fatal(err)
 	}
 	b.WriteString("\n" + strings.Join(disagreements(score), "\n") + "\n")

@@ -22,6 +22,7 @@ import (
 const (
 	demoPartitions = 4
 	demoSpeed      = 600       // an hour of the incident in six seconds
+	onceSpeed      = 1800      // where the end counts, not the watching
 	demoLead       = time.Hour // of quiet traffic shown before the first incident
 	demoBookEvery  = 10 * time.Second
 )
@@ -49,7 +50,7 @@ users to whom things go wrong, and runs the same detector on the same path as ru
 fast as the machine allows, the incidents --speed times faster than life.
 
 When the scenario has ended it prints what was injected beside what was found. With --once it ends there, with exit
-code 0 only if class, cause, scope and money agree.`,
+code 0 only if class, cause, scope and money agree, and incidents are played three times faster unless --speed is given.`,
 		Example: `  drainwatch demo
   drainwatch demo --once --speed 2000
   drainwatch demo --scenario june --listen 127.0.0.1:0`,
@@ -69,6 +70,9 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	log, err := newLogger(cmd)
 	if err != nil {
 		return err
+	}
+	if o.once && !cmd.Flags().Changed("speed") {
+		o.speed = onceSpeed
 	}
 	if o.speed < 0 {
 		return usagef("read command line: --speed %v: must not be negative; 0 is as fast as possible", o.speed)
@@ -183,7 +187,11 @@ func (o *demo) produce(ctx context.Context, topic string) (*fixtures.Truth, erro
 		if err := o.awaitRead(ctx, topic); err != nil {
 			return err
 		}
-		o.view.say(fmt.Sprintf("the past is learned; playing incidents at %s speed", times(o.speed)))
+		speed := "as fast as possible"
+		if o.speed > 0 {
+			speed = "at " + times(o.speed) + " speed"
+		}
+		o.view.say(fmt.Sprintf("the past is learned; playing %s to %s %s", clock(quietUntil), clock(o.story.Until.Time()), speed))
 		return nil
 	}
 	o.view.say("playing the quiet past as fast as possible")
@@ -262,7 +270,8 @@ func (p *pacer) wait(ctx context.Context, at int64, flush func() error) error {
 func (o *demo) conclude(ctx context.Context, truth *fixtures.Truth) error {
 	score := backtest.Compare(labels(truth), o.view.records())
 	fmt.Fprintln(o.view.w)
-	if err := writeComparison(o.view.w, score); err != nil {
+	width, _ := terminalSize(o.view.w)
+	if err := writeComparison(o.view.w, score, width); err != nil {
 		return err
 	}
 	wrong := disagreements(score)
@@ -286,22 +295,34 @@ func agreement(wrong []string) string {
 	return fmt.Sprintf("found differs from injected in %s", count(int64(len(wrong)), "point", "points"))
 }
 
-// page answers with the open incidents in plain words.
+const (
+	pageWidth   = 110 // columns
+	pageRefresh = "3" // seconds
+)
+
+// page answers with the incidents in plain words, open ones first. A browser loads it again by itself.
 func (o *demo) page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Refresh", pageRefresh)
+	fmt.Fprintf(w, "drainwatch demo: %s\n\n", o.story.Story)
 	s := o.service.snapshot()
 	if s == nil || s.At.IsZero() {
 		fmt.Fprintln(w, "waiting for the first rows")
 		return
 	}
 	fmt.Fprintln(w, statusLine(s))
-	for _, r := range s.Open {
+	for _, r := range loudest(open(s)) {
 		fmt.Fprintln(w)
-		alertBlock(w, r, 0, false)
+		alertBlock(w, r, pageWidth, false)
 	}
-	for _, r := range s.Resolved {
-		fmt.Fprintf(w, "\nresolved: %s\n", headline(r))
+	resolved := slices.DeleteFunc(slices.Clone(s.Resolved), func(r incident.Record) bool { return r.MergedInto != nil })
+	if len(resolved) > 0 {
+		fmt.Fprintln(w, "\nresolved")
+	}
+	for _, r := range loudest(resolved) {
+		block := blockWriter{w: w, width: pageWidth}
+		block.line("", "", headline(r))
 	}
 }

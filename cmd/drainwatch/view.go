@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -20,8 +22,9 @@ const (
 	barCells    = 24  // of a drain bar
 	barFull     = 12. // times the expected drain that fills it
 	shownRates  = 10
-	notableRate = 1.5 // times the expected drain from which a cohort is coloured
+	notableRate = 1.5 // times the expected drain from which a cohort of an incident is coloured
 	shownUsers  = 20  // below which a cohort's drain is that of single people
+	shownAlerts = 8
 )
 
 // view shows what the detector sees while it runs: drawn again in place on a terminal, as lines that come once elsewhere.
@@ -78,13 +81,14 @@ func (v *view) draw(s *detector.Snapshot) {
 	defer v.mu.Unlock()
 	if !v.terminal {
 		if s != nil && !s.At.IsZero() {
-			fmt.Fprintln(v.w, statusLine(s))
+			fmt.Fprintln(v.w, statusLine(s)+drainLine(s))
 		}
 		return
 	}
 	width, height := terminalSize(v.w)
-	lines := v.frame(s, width)
-	lines = lines[:min(len(lines), max(height-1, 5))]
+	height = max(height-1, 5)
+	lines := v.frame(s, width, height)
+	lines = lines[:min(len(lines), height)]
 	var b bytes.Buffer
 	if v.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dF", v.drawn)
@@ -102,71 +106,97 @@ func (v *view) draw(s *detector.Snapshot) {
 
 var ansiColor = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-// frame lays the whole view out in lines no longer than width.
-func (v *view) frame(s *detector.Snapshot, width int) []string {
+// frame lays the whole view out in lines no longer than width: every incident has its headline, and as many as height leaves
+// room for, the loudest first, say all they know.
+func (v *view) frame(s *detector.Snapshot, width, height int) []string {
 	lines := []string{clipped(ansiBold, v.title, width), clipped(ansiDim, v.state, width), ""}
 	if s == nil || s.At.IsZero() {
 		return append(lines, "waiting for the first rows")
 	}
 	lines = append(lines, clipped("", statusLine(s), width), "")
-	lines = append(lines, rateLines(s.Cohorts, width)...)
-	for _, r := range v.loudest(4) {
+	lines = append(lines, rateLines(s, width)...)
+	alerts := v.loudest(shownAlerts)
+	full := true
+	for i, r := range alerts {
 		var b bytes.Buffer
 		alertBlock(&b, r, width, true)
-		lines = append(lines, "")
-		lines = append(lines, strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")...)
+		block := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+		left := height - len(lines) - (len(alerts) - 1 - i) // lines, with one kept for each that follows
+		full = full && len(block) < left
+		switch {
+		case full:
+			lines = append(append(lines, ""), block...)
+		case i == 0:
+			lines = append(append(lines, ""), block[:min(len(block), max(left-1, 1))]...)
+		default:
+			lines = append(lines, clipped(severityColor(r.Severity), headline(r), width))
+		}
 	}
 	return lines
 }
 
-// loudest returns up to n incidents: firing ones first, then by severity, then the youngest.
+// loudest returns up to n incidents that are worth the screen.
 func (v *view) loudest(n int) []incident.Record {
-	records := slices.DeleteFunc(v.latest.list(), func(r incident.Record) bool { return r.MergedInto != nil || r.Severity == incident.Info })
-	rank := func(r incident.Record) int {
-		k := 0
-		if r.Status == incident.Firing {
-			k += 2
-		}
-		if r.Severity == incident.Page {
-			k++
-		}
-		return -k
-	}
+	records := loudest(slices.DeleteFunc(v.latest.list(), func(r incident.Record) bool { return r.MergedInto != nil || r.Severity == incident.Info }))
+	return records[:min(n, len(records))]
+}
+
+// loudest sorts incidents: firing ones first, then by severity, then the youngest.
+func loudest(records []incident.Record) []incident.Record {
 	slices.SortStableFunc(records, func(a, b incident.Record) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
+		switch {
+		case a.Status != b.Status:
+			return cmp.Compare(a.Status, b.Status) // firing, resolved
+		case louder(a.Severity, b.Severity):
+			return -1
+		case louder(b.Severity, a.Severity):
+			return 1
 		}
 		return b.StartedAt.Compare(a.StartedAt)
 	})
-	return records[:min(n, len(records))]
+	return records
 }
 
 // statusLine says how far the detector is and what is open.
 func statusLine(s *detector.Snapshot) string {
-	line := fmt.Sprintf("%s  %s, %s, %s firing", clock(s.At), count(s.Rows, "row", "rows"), count(int64(s.Users), "user", "users"),
-		count(int64(len(s.Open)), "incident", "incidents"))
-	// Without an incident a cohort's drain is weather: on quiet days small ones are many times off, too.
-	if worst := notable(s.Cohorts); len(s.Open) > 0 && len(worst) > 0 && worst[0].Ratio >= notableRate {
-		line += fmt.Sprintf("; %s drains %s of what is expected", cohortName(worst[0].Where), times(worst[0].Ratio))
-	}
-	return line
+	return fmt.Sprintf("event time %s  %s, %s, %s firing", clock(s.At), count(s.Rows, "row", "rows"), count(int64(s.Users), "user", "users"),
+		count(int64(len(open(s))), "incident", "incidents"))
 }
 
-// rateLines draws the drain of each cohort against what is expected of it.
-func rateLines(rates []detector.CohortRate, width int) []string {
-	if len(rates) == 0 {
+// open returns the incidents that fire and were not merged into others.
+func open(s *detector.Snapshot) []incident.Record {
+	return slices.DeleteFunc(slices.Clone(s.Open), func(r incident.Record) bool { return r.MergedInto != nil })
+}
+
+// drainLine says how the scope of the loudest incident drains, if the snapshot measures it.
+func drainLine(s *detector.Snapshot) string {
+	for _, r := range loudest(open(s)) {
+		for _, c := range s.Cohorts {
+			if r.Scope.Kind == "cohort" && len(c.Where) > 0 && maps.Equal(c.Where, r.Scope.Where) && c.Ratio >= notableRate {
+				return fmt.Sprintf("; %s drains %s of what is expected", cohortName(c.Where), times(c.Ratio))
+			}
+		}
+	}
+	return ""
+}
+
+// rateLines draws the drain of each cohort against what is expected of it: everybody, the scopes of incidents that fire, and
+// the cohorts that usually draw most, in an order that does not change from one moment to the next. A cohort far off is
+// coloured if an incident fires that could explain it: without one a drain is weather, and small cohorts have much of that.
+func rateLines(s *detector.Snapshot, width int) []string {
+	if len(s.Cohorts) == 0 {
 		return nil
 	}
 	header := fmt.Sprintf("%-26s %-*s %7s %8s %12s %12s", "drain against expected", barCells, "|"+strings.Repeat(" ", int(barCells/barFull)-1)+"1x", "", "users", "credits/h", "expected")
 	lines := []string{clipped(ansiDim, header, width)}
-	rows := append([]detector.CohortRate(nil), rates[0]) // everybody
-	rows = append(rows, notable(rates[1:])...)
+	firing := open(s)
+	rows := append([]detector.CohortRate{s.Cohorts[0]}, prominent(s.Cohorts[1:], firing)...)
 	for _, c := range rows[:min(len(rows), shownRates)] {
 		color, ratio := "", "new"
 		if c.Ratio > 0 {
 			ratio = times(c.Ratio)
 		}
-		if c.Ratio >= notableRate {
+		if c.Ratio >= notableRate && slices.ContainsFunc(firing, func(r incident.Record) bool { return touches(r.Scope, c.Where) }) {
 			color = ansiRed
 		}
 		text := fmt.Sprintf("%-26.26s %-*s %7s %8s %12s %12s", neutral(cohortName(c.Where)), barCells, drainBar(c.Ratio), ratio,
@@ -176,27 +206,37 @@ func rateLines(rates []detector.CohortRate, width int) []string {
 	return lines
 }
 
-// notable returns cohorts that enough people are in, those furthest above what is expected first.
-func notable(rates []detector.CohortRate) []detector.CohortRate {
+// prominent returns cohorts that enough people are in: scopes of incidents first, then those of whom most is expected.
+func prominent(rates []detector.CohortRate, firing []incident.Record) []detector.CohortRate {
 	out := slices.DeleteFunc(slices.Clone(rates), func(c detector.CohortRate) bool { return c.Users < shownUsers || len(c.Where) == 0 })
+	hit := func(c detector.CohortRate) bool {
+		return slices.ContainsFunc(firing, func(r incident.Record) bool {
+			return r.Scope.Kind == "cohort" && maps.Equal(r.Scope.Where, c.Where)
+		})
+	}
 	slices.SortStableFunc(out, func(a, b detector.CohortRate) int {
-		switch {
-		case distanceFromOne(a.Ratio) > distanceFromOne(b.Ratio):
+		switch x, y := hit(a), hit(b); {
+		case x && !y:
 			return -1
-		case distanceFromOne(a.Ratio) < distanceFromOne(b.Ratio):
+		case y && !x:
 			return 1
 		}
-		return b.Users - a.Users
+		return cmp.Compare(b.Expected, a.Expected)
 	})
 	return out
 }
 
-// distanceFromOne ranks ratios; only what is too much ranks high, since little drain troubles nobody.
-func distanceFromOne(r float64) float64 {
-	if r <= 1 {
-		return 0
+// touches says whether a cohort shares rows with an incident's scope, as far as dimensions tell.
+func touches(scope incident.Scope, where map[string]string) bool {
+	if scope.Kind != "cohort" {
+		return false
 	}
-	return math.Log(r)
+	for dim, value := range where {
+		if v, ok := scope.Where[dim]; ok && v != value {
+			return false
+		}
+	}
+	return true
 }
 
 func drainBar(ratio float64) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -31,15 +32,36 @@ func TestViewFrame(t *testing.T) {
 	quiet := priceAlert()
 	quiet.Incident, quiet.Severity = "inc_info", incident.Info // recorded only: not worth the screen
 	v.latest.add(quiet)
-	frame := v.frame(testSnapshot(), 110)
+	frame := v.frame(testSnapshot(), 110, 60)
 	for _, line := range frame {
 		if n := utf8.RuneCountInString(ansiColor.ReplaceAllString(line, "")); n > 110 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 	golden(t, "view.golden", ansiColor.ReplaceAllString(strings.Join(frame, "\n")+"\n", ""))
-	if first := v.frame(nil, 80); len(first) != 4 || !strings.Contains(first[3], "waiting") {
+	if first := v.frame(nil, 80, 24); len(first) != 4 || !strings.Contains(first[3], "waiting") {
 		t.Errorf("before the first rows: %q", first)
+	}
+}
+
+// On a small screen every incident keeps its headline, and the loudest says what fits.
+func TestViewFrameWithoutRoom(t *testing.T) {
+	v := &view{terminal: true, title: "t", state: "s"}
+	for i, severity := range []incident.Severity{incident.Ticket, incident.Page, incident.Ticket} {
+		r := priceAlert()
+		r.Incident, r.Severity = fmt.Sprint("inc_", i), severity
+		v.latest.add(r)
+	}
+	for _, height := range []int{5, 15, 24, 40, 100} {
+		frame := v.frame(testSnapshot(), 100, height)
+		text := ansiColor.ReplaceAllString(strings.Join(frame, "\n"), "")
+		headlines, details := strings.Count(text, "METERING BUG"), strings.Count(text, "  state  ")
+		if height >= 15 && (headlines != 3 || len(frame) > height) || height >= 24 && details == 0 || height == 100 && details != 3 {
+			t.Errorf("%d lines on a screen of %d, with %d headlines and %d in full:\n%s", len(frame), height, headlines, details, text)
+		}
+		if first := strings.Index(text, "  state  "); details == 1 && !strings.Contains(text[first:], ", page, inc_1") {
+			t.Errorf("not the loudest has the room:\n%s", text)
+		}
 	}
 }
 
@@ -84,7 +106,7 @@ func TestViewPlain(t *testing.T) {
 	}
 	b.Reset()
 	v.draw(testSnapshot())
-	if b.String() != "2026-06-25 14:02:00Z  1,234,567 rows, 9,477 users, 1 incident firing; pro in eu-west-1 drains 12x of what is expected\n" {
+	if b.String() != "event time 2026-06-25 14:02:00Z  1,234,567 rows, 9,477 users, 1 incident firing; pro in eu-west-1 drains 12x of what is expected\n" {
 		t.Errorf("%s", b.String())
 	}
 }
