@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,4 +106,82 @@ func TestBookingDue(t *testing.T) {
 	s.parts[0].next = 30
 	now = now.Add(s.bookEvery)
 	due("when it is over", false)
+}
+
+// gated holds the first reader until it is let go.
+type gated struct {
+	rows    []detector.Record
+	reached chan struct{}
+	let     chan struct{}
+	once    sync.Once
+}
+
+func (g *gated) Read(_ context.Context, _ int32, from, to int64, fn func(detector.Record) error) error {
+	g.once.Do(func() {
+		close(g.reached)
+		<-g.let
+	})
+	for _, r := range g.rows[from:to] {
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alertList keeps what an engine says.
+type alertList struct{ latest }
+
+func (l *alertList) Alert(_ context.Context, r incident.Record) error { l.add(r); return nil }
+
+func (l *alertList) DeadLetter(context.Context, detector.DeadLetter) error { return nil }
+
+// An incident that ends while it is being booked gets its last figures from a booking that has seen its end.
+func TestBookingWhileAnIncidentEnds(t *testing.T) {
+	j := embark(t, smallScenario)
+	conf, err := parseConfig("test", []byte(text(t, j.config)), nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past := &gated{reached: make(chan struct{}), let: make(chan struct{})}
+	for i, r := range j.rows {
+		past.rows = append(past.rows, detector.Record{Offset: int64(i), Value: r.text})
+	}
+	var said alertList
+	opts := conf.engineOptions(zerologNop)
+	opts.LiveView = true // for the snapshot
+	engine, err := detector.New(opts, &said, past)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	if err := engine.Assign(0); err != nil {
+		t.Fatal(err)
+	}
+	middle := time.Date(2026, 6, 25, 14, 0, 0, 0, time.UTC).UnixNano()
+	n := slices.IndexFunc(j.rows, func(r row) bool { return r.at > middle })
+	if err := engine.Feed(t.Context(), 0, slices.Clone(past.rows[:n])); err != nil {
+		t.Fatal(err)
+	}
+	booked := make(chan error, 1)
+	go func() { booked <- engine.Book(t.Context(), false) }()
+	<-past.reached
+	if err := engine.Feed(t.Context(), 0, slices.Clone(past.rows[n:])); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the incident", func() bool {
+		s := engine.Snapshot()
+		return len(s.Resolved) == 1 && len(s.Open) == 0
+	})
+	close(past.let)
+	if err := <-booked; err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Book(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	differ(t, "the last booking", verdicts(said.list(), ledgerLines(t, engine.Ledger())), j.want)
 }
