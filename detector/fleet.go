@@ -164,7 +164,7 @@ func (f *fleet) learning() bool {
 // quiet says whether an incident lies in what the program learned from when it first started: nobody is woken for what was
 // over by then, also when that is seen or booked later.
 func (f *fleet) quiet(l *live) bool {
-	return f.now <= f.quietTo || l.finding.LastAt <= f.quietTo
+	return f.quietTo > 0 && (f.now <= f.quietTo || l.finding.LastAt <= f.quietTo)
 }
 
 // add counts a cell, less what open incidents explain of it, and remembers which values show something new.
