@@ -125,7 +125,8 @@ func parseConfig(file string, text []byte, environ []string, bindings []binding,
 	if env["KAFKA_SASL_ENABLED"] != "false" {
 		out.kafkaPassword = env["KAFKA_SASL_PASSWORD"]
 	}
-	known := map[string]bool{envPrefix + "CONFIG": true}
+	// Besides the keys: where the file is, and what the project's own tests are told.
+	known := map[string]bool{envPrefix + "CONFIG": true, envPrefix + "REQUIRE_KAFKA": true, envPrefix + "KAFKA": true, envPrefix + "TEST_AS_PROGRAM": true}
 	for _, key := range sortedKeys(leaves) {
 		name := envName(key)
 		known[name] = true

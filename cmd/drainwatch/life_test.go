@@ -144,10 +144,10 @@ func live(t *testing.T, b broker, connection string) {
 
 	p := start()
 	p.await(t, "/readyz")
-	past := b.awaitAlert(t, p, alerts, "the past incident", func(r incident.Record) bool { return r.Cause == "price" })
+	b.awaitAlert(t, p, alerts, "the past incident", func(r incident.Record) bool { return r.Cause == "price" })
 	b.send(t, topic, late) // too late to be seen, not too late to be owed
 	b.send(t, topic, until("12:30:00"))
-	past = b.awaitAlert(t, p, alerts, "the end of the past incident", func(r incident.Record) bool {
+	past := b.awaitAlert(t, p, alerts, "the end of the past incident", func(r incident.Record) bool {
 		return r.Cause == "price" && r.Status == incident.Resolved && slices.Contains(j.want, line(r))
 	})
 	b.send(t, topic, until("13:40:00"))
