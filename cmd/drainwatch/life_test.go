@@ -93,7 +93,7 @@ func TestLife(t *testing.T) {
 	})
 	for _, version := range kafkatest.Versions {
 		t.Run("Kafka "+version, func(t *testing.T) {
-			if testing.Short() && os.Getenv("KAFKA_REQUIRED") == "" {
+			if testing.Short() && os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "" {
 				t.Skip("-short")
 			}
 			t.Parallel()

@@ -80,7 +80,7 @@ func TestConformance(t *testing.T) {
 	})
 	for _, version := range kafkatest.Versions {
 		t.Run("kafka "+version, func(t *testing.T) {
-			if testing.Short() && os.Getenv("KAFKA_REQUIRED") == "" {
+			if testing.Short() && os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "" {
 				t.Skip("-short")
 			}
 			t.Parallel()

@@ -16,7 +16,7 @@ import (
 // TestFailover ends the leader of three nodes as a power cut would, while rows are written and read. What was
 // acknowledged is there, and reading goes on at the new leader.
 func TestFailover(t *testing.T) {
-	if testing.Short() && os.Getenv("KAFKA_REQUIRED") == "" {
+	if testing.Short() && os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "" {
 		t.Skip("-short")
 	}
 	k := kafkatest.Start(t, kafkatest.Options{Nodes: 3})

@@ -222,10 +222,10 @@ func running(t testing.TB, version string) int {
 
 func skip(t testing.TB, version, why string) {
 	t.Helper()
-	if os.Getenv("KAFKA_REQUIRED") == "1" {
+	if os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "1" {
 		t.Fatalf("real Kafka %s is required but cannot be had: %s", version, why)
 	}
-	fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s on real Kafka %s: %s\n*** (KAFKA_REQUIRED=1 makes this a failure)\n\n", t.Name(), version, why)
+	fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s on real Kafka %s: %s\n*** (DRAINWATCH_REQUIRE_KAFKA=1 makes this a failure)\n\n", t.Name(), version, why)
 	t.Skipf("real Kafka %s cannot be had: %s", version, why)
 }
 
