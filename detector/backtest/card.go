@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/drainwatch/drainwatch/detector/incident"
 )
 
@@ -111,9 +113,10 @@ func (c *Card) totals(of func(Label) bool) Totals {
 			}
 		}
 	}
-	if n := len(delays); n > 0 {
+	if len(delays) > 0 {
 		slices.Sort(delays)
-		t.DelayP50Sec, t.DelayMaxSec = delays[(n-1)/2], delays[n-1]
+		t.DelayP50Sec = stat.Quantile(0.5, stat.Empirical, delays, nil)
+		t.DelayMaxSec = delays[len(delays)-1]
 	}
 	return t
 }

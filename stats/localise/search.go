@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Sums are what a row contributes and a candidate adds up; their meaning is the Gain's.
@@ -164,14 +166,16 @@ func better(a, b Cut) int {
 func sameCut(a, b Cut) bool { return slices.Equal(a.Dims, b.Dims) && slices.Equal(a.Values, b.Values) }
 
 // Binomial scores Sums{hits, opportunities} against a background rate p0 in (0, 1): the log-likelihood ratio of the
-// candidate's own rate to p0, times weight (below 1 where rows come in clusters), and 0 where its rate is not above p0.
+// candidate's own rate to p0, n·KL(k/n ‖ p0), times weight (below 1 where rows come in clusters), and 0 where its rate is
+// not above p0.
 func Binomial(p0, weight float64) Gain {
 	return func(s Sums) float64 {
 		k, n := s[0], math.Max(s[1], s[0])
-		if n == 0 || k/n <= p0 {
+		own := k / n
+		if n == 0 || own <= p0 {
 			return 0
 		}
-		return weight * (xlogy(k, k/n/p0) + xlogy(n-k, (1-k/n)/(1-p0)))
+		return weight * n * stat.KullbackLeibler([]float64{own, 1 - own}, []float64{p0, 1 - p0})
 	}
 }
 
@@ -188,12 +192,4 @@ func Shift(mu, v, sign, weight float64) Gain {
 		}
 		return weight * s[0] * d * d / (2 * v)
 	}
-}
-
-// xlogy returns x·ln y, 0 for x = 0.
-func xlogy(x, y float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	return x * math.Log(y)
 }
