@@ -13,9 +13,10 @@ TEST_TIMEOUT ?= 15m
 FUZZ_TIME    ?= 30s
 BENCH        ?= .
 BENCH_COUNT  ?= 1
+SEEDS        ?= 3
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,11 @@ golden: ## Rewrite the golden files; review the diff like code
 
 demo: ## See it work: embedded broker, simulated traffic, an incident, an alert (ARGS=--once ends by itself)
 	$(GO) run ./cmd/drainwatch demo $(ARGS)
+
+# What no change may lose, over worlds that the tests do not see.
+evaluate: ## Score the detector on every scenario in SEEDS (3) worlds each, and fail below the bars
+	$(GO) run ./cmd/drainwatch evaluate --log-level warn --seeds $(SEEDS) $(ARGS) \
+	  --min-recall 0.98 --min-cause 0.95 --min-scope 0.95 --max-pages 0 --max-ledger-error 0.001
 
 fmt: ## Format the sources
 	$(GOFUMPT) -w .
