@@ -93,7 +93,7 @@ func newRootCmd() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "drainwatch",
 		Short: "Tells metering bugs, client bugs, abuse and growth apart in a stream of usage charges",
-		Long: `drainwatch reads what users are charged, sees a drain that is not their doing within a minute, and
+		Long: `drainwatch reads what users are charged, sees a drain that is not their doing as soon as rows show it, and
 says whether the meter, a client release or a thief is at fault, whom it hits and who is owed what.`,
 		Example: `  drainwatch demo
   drainwatch replay --input usage.jsonl.gz --ledger owed.csv
