@@ -82,8 +82,10 @@ func names(c verdict.Cause) bool { return c == verdict.StolenKey || c == verdict
 // began returns when a drain began: with the new identity, with the even stretch, or with the evidence.
 func began(u *profile.Finding, cause verdict.Cause) int64 {
 	switch {
-	case (cause == verdict.StolenKey || cause == verdict.SharedAccount) && u.NewSince > 0:
+	case cause == verdict.StolenKey && u.NewSince > 0:
 		return u.NewSince
+	case cause == verdict.SharedAccount && u.NewFrom > 0:
+		return u.NewFrom
 	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
 		return u.EvenSince
 	}

@@ -37,7 +37,7 @@ type Finding struct {
 	DayRatio, Days         float64 // the last day's list value over the mean day's, and the days that stands on
 	NovelRatio             float64 // the same of what identities first seen within a day drew
 	NovelHours             int     // of the last 24 in which those had rows
-	NewSince               int64   // when the first of those came
+	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
 	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
 	Past                   float64 // active buckets that the past stands on
 	NewDevices, Devices    int     // first seen within a day, and seen within a day
@@ -140,7 +140,13 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.NewNetworks, f.Networks, since[network] = u.ids[network].fresh(now)
 	f.NewKeys, _, since[apiKey] = u.ids[apiKey].fresh(now)
 	f.NewCountries, _, since[country] = u.ids[country].fresh(now)
-	f.NewSince = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
+	// The latest kind to turn new is the newcomer's: the owner may have roamed the evening before.
+	f.NewFrom = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
+	for k, at := range since {
+		if at < now && kind(k) != client {
+			f.NewSince = max(f.NewSince, int64(at)*1e9)
+		}
+	}
 	f.Novel = float64(u.novel)
 	if u.novel > 0 {
 		nats := 0.0
