@@ -57,8 +57,9 @@ func TestDemoStays(t *testing.T) {
 func TestDemoInterrupted(t *testing.T) {
 	for _, after := range []time.Duration{0, 50 * time.Millisecond, 400 * time.Millisecond, time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), after)
+			ctx, cancel := context.WithCancel(context.Background()) // as a signal does: a deadline would also reach into dials
 			defer cancel()
+			defer time.AfterFunc(after, cancel).Stop()
 			var out, errs lockedBuffer
 			began := time.Now()
 			code := Execute(ctx, []string{"demo", "--listen", "127.0.0.1:0", "--log-level", "warn"}, strings.NewReader(""), &out, &errs)

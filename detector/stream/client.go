@@ -216,8 +216,16 @@ func (c *Client) retry(ctx context.Context, fn func() error) error {
 		if !pause(ctx, attempt) {
 			return fmt.Errorf("%w (given up: %w)", err, context.Cause(ctx))
 		}
-		c.noise.Warn().Err(err).Int("attempt", attempt+1).Msg("kafka: trying again")
+		c.warn(ctx).Err(err).Int("attempt", attempt+1).Msg("kafka: trying again")
 	}
+}
+
+// warn begins a warning about what is tried again. Who was told to stop has not failed, and nothing is said then.
+func (c *Client) warn(ctx context.Context) *zerolog.Event {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return c.noise.Warn()
 }
 
 // pause waits between attempts, 50 ms doubling to 5 s, give or take a quarter. It returns false when ctx ended.

@@ -91,7 +91,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		case unauthenticated(err) && !joined:
 			return fmt.Errorf("join group %s: %w", c.group, err)
 		default: // kafka-go waits before it tries again
-			c.client.noise.Warn().Err(err).Str("group", c.group).Msg("kafka: cannot join the group, trying again")
+			c.client.warn(ctx).Err(err).Str("group", c.group).Msg("kafka: cannot join the group, trying again")
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (c *Consumer) watch(ctx context.Context) error {
 	for before := 0; ; {
 		switch n, err := c.client.Partitions(ctx, c.topic); {
 		case err != nil:
-			c.client.noise.Warn().Err(err).Msg("kafka: cannot look at the topic's partitions")
+			c.client.warn(ctx).Err(err).Msg("kafka: cannot look at the topic's partitions")
 		case before == 0:
 			before = n
 		case n != before:
@@ -230,7 +230,7 @@ func (c *Consumer) read(ctx context.Context, partition int32, committed int64) e
 			if ctx.Err() != nil || !retriable(err) {
 				return err
 			}
-			c.client.noise.Warn().Err(err).Msg("kafka: fetch failed, trying again")
+			c.client.warn(ctx).Err(err).Msg("kafka: fetch failed, trying again")
 			p.count.fetchErrors.Inc()
 			pause(ctx, failures)
 			failures++

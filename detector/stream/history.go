@@ -43,7 +43,7 @@ func (c *Client) readRange(ctx context.Context, topic string, partition int32, f
 		case err != nil && !retriable(err):
 			return err
 		case err != nil:
-			c.noise.Warn().Err(err).Msg("kafka: read failed, trying again")
+			c.warn(ctx).Err(err).Msg("kafka: read failed, trying again")
 			p.count.fetchErrors.Inc()
 			pause(ctx, failures)
 			failures++

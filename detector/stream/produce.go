@@ -74,9 +74,7 @@ func (c *Client) Write(ctx context.Context, topic string, messages []Message) er
 		}
 		c.forget(topic)
 		c.metrics.writeRetries.WithLabelValues(topic).Inc()
-		if ctx.Err() == nil { // who was told to stop has not failed
-			c.noise.Warn().Err(err).Str("topic", topic).Msg("kafka: write failed, trying again")
-		}
+		c.warn(ctx).Err(err).Str("topic", topic).Msg("kafka: write failed, trying again")
 		if !pause(ctx, failures) {
 			return fmt.Errorf("write to %s: %w (given up: %w)", topic, err, context.Cause(ctx))
 		}
