@@ -133,7 +133,9 @@ func (b broker) send(t *testing.T, topic string, rows []row) {
 	for i, r := range rows {
 		messages[i] = stream.Message{Key: []byte(r.user), Value: []byte(r.text)}
 	}
-	for part := range slices.Chunk(messages, 4000) {
+	// In small parts, so that the partitions fill together as with any producer: one that is hours behind the others for
+	// longer than idleAfter is taken for idle, and a loaded machine is slow enough for that.
+	for part := range slices.Chunk(messages, 250) {
 		if err := b.Write(t.Context(), topic, part); err != nil {
 			t.Fatal(err)
 		}
