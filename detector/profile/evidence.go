@@ -101,7 +101,10 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	f := t.finding(u, c, m)
 	// Who has no past of their own has left none: the population's is no measure of a person.
 	known := b.Buckets >= leastPast && u.bucket-u.FirstAt >= day
-	if strong := known && (f.Evidence >= VolumeThreshold || f.Score >= IdentityThreshold && f.Ratio >= 3 || f.Crowd() || f.Script() || f.Intruder()); strong {
+	if known && t.weighed != nil {
+		t.weighed(&f)
+	}
+	if known && f.strong() {
 		u.strongAt = u.bucket
 	}
 	switch strong := u.strongAt == u.bucket; {
@@ -113,6 +116,19 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		f.Kind = Calm
 		t.Say(f)
 	}
+}
+
+// strong says whether a finding passes any threshold.
+func (f *Finding) strong() bool {
+	return f.Evidence >= VolumeThreshold || f.identified() >= IdentityThreshold || f.Crowd() || f.Script() || f.Intruder()
+}
+
+// identified returns the score with identity where the volume is several times the past's: a new machine alone is no drain.
+func (f *Finding) identified() float64 {
+	if f.Ratio < 3 {
+		return 0
+	}
+	return f.Score
 }
 
 func (t *Table) finding(u *User, c *Counts, m float32) Finding {
