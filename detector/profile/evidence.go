@@ -102,7 +102,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	// Who has no past of their own has left none: the population's is no measure of a person.
 	known := b.Buckets >= leastPast && u.bucket-u.FirstAt >= day
 	if known && t.weighed != nil {
-		t.weighed(&f)
+		t.weighed(f)
 	}
 	if known && f.strong() {
 		u.strongAt = u.bucket

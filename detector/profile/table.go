@@ -42,7 +42,7 @@ type Table struct {
 	logs    spread // of the logarithm of a bucket's volume
 	Moments func(Moments)
 	Say     func(Finding)
-	weighed func(*Finding) // sees every weighing of a known user, strong or not: the frontier's bench
+	weighed func(Finding) // sees every weighing of a known user, strong or not: the frontier's bench
 }
 
 // NewTable returns an empty table; moments and say take what it finds.
