@@ -30,8 +30,13 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("seed %d: %+v", s.Seed, s)
 		}
 	}
-	if _, again, _ := run(t, "", append(append(args, "--json"), bars...)...); again != out {
-		t.Errorf("a second run says\n%s\nthe first\n%s", again, out)
+	if card.Seeds != (seedsJSON{"tuning", 1, 2}) {
+		t.Errorf("seeds %+v", card.Seeds)
+	}
+	for _, parallel := range []string{"1", "8"} {
+		if _, again, _ := run(t, "", append(append(args, "--json", "--parallel", parallel), bars...)...); again != out {
+			t.Errorf("a run of %s side by side says\n%s\nthe first\n%s", parallel, again, out)
+		}
 	}
 	code, table, _ := run(t, "", args...)
 	if code != exitDone || !strings.Contains(table, "\nmetering_bug  2          1.000") || !strings.HasPrefix(table, "SCENARIO") {
@@ -63,6 +68,8 @@ func TestEvaluateErrors(t *testing.T) {
 		"no scenario":      {[]string{"--scenarios", empty}, "drainwatch: read scenarios in " + empty + ": no *.yaml file there; name a directory with --scenarios\n"},
 		"unknown name":     {[]string{"--only", "demo,jnue"}, "drainwatch: read command line: --only jnue: no such scenario; use names of simulate --list\n"},
 		"no seed":          {[]string{"--seeds", "0"}, "drainwatch: read command line: --seeds 0: must be at least 1\n"},
+		"mixed seeds":      {[]string{"--seeds", "99-102"}, "drainwatch: read command line: --seeds 99-102: mixes tuning seeds (1 to 100) with test seeds (from 101 on); run 99-100 and 101-102 apart\n"},
+		"nothing at once":  {[]string{"--parallel", "0"}, "drainwatch: read command line: --parallel 0: must be at least 1\n"},
 		"mistakes in file": {[]string{"--scenarios", dir}, filepath.Join(dir, "bad.yaml") + ":2: start"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 )
 
 // writeCard prints a line a trial, what is wrong in each, the figures by class, and the bars.
-func writeCard(w io.Writer, trials []*trial, card *backtest.Card, bars []bar) error {
+func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Card, bars []bar) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tSEED\tROWS\tFOUND\tCLASS\tCAUSE\tSCOPE\tDELAY\tONSET OFF\tMONEY OFF\tUSERS OFF\tFALSE PAGES\tTICKETS\tINFOS")
 	for _, tr := range trials {
@@ -33,7 +33,7 @@ func writeCard(w io.Writer, trials []*trial, card *backtest.Card, bars []bar) er
 			fmt.Fprintf(w, "%s seed %d: %s\n", tr.scenario.Name, tr.seed, neutral(wrong))
 		}
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\n%s, %s\n", count(int64(len(trials)), "world", "worlds"), seeds)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLASS\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tMEDIAN DELAY\tLONGEST")
 	by := card.ByClass()
@@ -64,6 +64,7 @@ func seconds(s float64) string { return elapsed(time.Duration(s * float64(time.S
 // The JSON form of the card. Nothing in it depends on the machine or the time of day.
 type (
 	cardJSON struct {
+		Seeds     seedsJSON                  `json:"seeds"`
 		Scenarios []trialJSON                `json:"scenarios"`
 		ByClass   map[string]backtest.Totals `json:"by_class"`
 		Total     backtest.Totals            `json:"total"`
@@ -72,6 +73,11 @@ type (
 		Scope     float64                    `json:"scope"`
 		Extra     extraJSON                  `json:"extra"`
 		Bars      []bar                      `json:"bars"`
+	}
+	seedsJSON struct {
+		Set   string `json:"set"` // tuning or test
+		First uint64 `json:"first"`
+		Last  uint64 `json:"last"`
 	}
 	extraJSON struct {
 		Pages   int `json:"pages"`
@@ -107,9 +113,10 @@ type (
 	}
 )
 
-func writeCardJSON(w io.Writer, trials []*trial, card *backtest.Card, bars []bar) error {
+func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Card, bars []bar) error {
 	total := card.Total()
 	out := cardJSON{
+		Seeds:     seedsJSON{seeds.set(), seeds.first, seeds.last},
 		Scenarios: []trialJSON{}, ByClass: card.ByClass(), Total: total, Recall: total.Recall(), Cause: total.CauseShare(), Scope: total.ScopeShare(),
 		Extra: extraJSON{total.Pages, total.Tickets, total.Infos}, Bars: bars,
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/drainwatch/drainwatch/detector/backtest"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+	"github.com/drainwatch/drainwatch/fixtures"
+)
+
+// trial is one scenario with one seed.
+type trial struct {
+	scenario *fixtures.Scenario
+	seed     uint64
+	rows     int64
+	score    backtest.Score
+	usersOff int // ledger rows that differ from the truth, where that can be known exactly
+}
+
+// runTrials plays every scenario with every seed, some side by side. The trials come back in the order of scenarios and
+// seeds, whichever ended first.
+func runTrials(ctx context.Context, scenarios []*fixtures.Scenario, seeds seedRange, parallel int, log zerolog.Logger) ([]*trial, error) {
+	var trials []*trial
+	for _, s := range scenarios {
+		for seed := seeds.first; seed <= seeds.last; seed++ {
+			trials = append(trials, &trial{scenario: s, seed: seed})
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	var done atomic.Int64
+	for _, t := range trials {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return stopCause(ctx, ctx.Err())
+			}
+			began := time.Now()
+			if err := t.run(ctx, log.Level(zerolog.WarnLevel)); err != nil {
+				return fmt.Errorf("evaluate scenario %s seed %d: %w", t.scenario.Name, t.seed, err)
+			}
+			log.Info().Str("scenario", t.scenario.Name).Uint64("seed", t.seed).Int64("rows", t.rows).Dur("took", time.Since(began)).
+				Int64("done", done.Add(1)).Int("of", len(trials)).Msg("evaluate: ran a scenario")
+			return nil
+		})
+	}
+	return trials, group.Wait()
+}
+
+// run plays the scenario through a pipe into the same path as a replay.
+func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
+	conf, err := demoConfig(t.scenario, []string{"127.0.0.1:9092"}, "")
+	if err != nil {
+		return err
+	}
+	r, w := io.Pipe()
+	defer r.Close()
+	in, err := openInputs([]string{"-"}, r)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	var truth *fixtures.Truth
+	generated := make(chan error, 1)
+	go func() {
+		var err error
+		truth, err = t.generate(w)
+		_ = w.CloseWithError(err)
+		generated <- err
+	}()
+	sink := &replaySink{alerts: json.NewEncoder(io.Discard), dead: json.NewEncoder(io.Discard), source: in.line}
+	owed, summary, err := detect(ctx, conf.engineOptions(log), in, sink, func() {})
+	r.CloseWithError(io.ErrClosedPipe) // ends the simulator, if the detector ended first
+	if gerr := <-generated; err == nil {
+		err = gerr
+	}
+	if err != nil {
+		return err
+	}
+	t.rows = summary.Rows
+	t.score = backtest.Compare(labels(truth), sink.latest.list())
+	t.usersOff = ledgerDifferences(truth, t.score, owed)
+	return nil
+}
+
+func (t *trial) generate(w io.Writer) (*fixtures.Truth, error) {
+	buf := bufio.NewWriterSize(w, blockBytes)
+	var line []byte
+	truth, err := t.scenario.Generate(t.seed, func(e *event.Event) error {
+		line = append(e.AppendJSON(line[:0]), '\n')
+		_, err := buf.Write(line)
+		return err
+	})
+	return truth, errors.Join(err, buf.Flush())
+}
+
+// ledgerDifferences counts the users whose overcharge under a matched incident is not the true one, of incidents
+// whose amounts the rows tell exactly.
+func ledgerDifferences(truth *fixtures.Truth, s backtest.Score, rows []ledger.Row) int {
+	off := 0
+	for _, m := range s.Matches {
+		if !m.Label.HasLedger || m.Label.Estimate {
+			continue
+		}
+		i := slices.IndexFunc(truth.Incidents, func(i fixtures.Incident) bool { return i.ID == m.Label.ID })
+		want := truth.Incidents[i].Ledger
+		seen := 0
+		for _, r := range rows {
+			if r.Incident != m.Record.Incident {
+				continue
+			}
+			w, ok := want[r.User]
+			if ok {
+				seen++
+			}
+			if over := r.Overcharge(); !ok || over.Cmp(w.Overcharge) != 0 {
+				off++
+			}
+		}
+		off += len(want) - seen
+	}
+	return off
+}
