@@ -2,40 +2,13 @@ package sequential
 
 import "math"
 
-// Gamma is a belief about the rate of a Poisson process: a gamma distribution with mean Shape/Rate, worth Shape events
-// seen over Rate units of exposure. Both are positive; the zero value is not a belief.
-type Gamma struct{ Shape, Rate float64 }
-
-// Mean returns the expected rate, events a unit of exposure.
-func (g Gamma) Mean() float64 { return g.Shape / g.Rate }
-
-// Observe returns the belief after n events over exposure x: conjugate, exact, and independent of the order of
-// observations up to rounding.
-func (g Gamma) Observe(n, x float64) Gamma { return Gamma{g.Shape + n, g.Rate + x} }
-
-// LogE returns the logarithm of the e-value of n events over exposure x for "the rate is ratio times what it was":
-//
-//	ln e = n·ln ρ + (a+n)·(ln(b+x) − ln(b+ρ·x)).
-//
-// It is the ratio of two predictive (negative binomial) probabilities, so its mean is 1 if the rate was drawn from the
-// belief, and only on average over it: for a bound over all rates up to one, see PoissonLR.
-//
-// n ≥ 0 and x ≥ 0 are counts and exposure in the belief's unit, ratio > 0. x = 0 gives n·ln ρ, evidence from nothing: pass
-// exposure wherever events can occur. NaN outside the domain. No allocation.
-//
-// Source: Gamma–Poisson mixture; Grünwald, de Heide and Koolen, Safe Testing, 2024, section 2 (Bayes factors as e-values).
-func (g Gamma) LogE(n, x, ratio float64) float64 {
-	if !(n >= 0 && x >= 0 && ratio > 0 && g.Shape > 0 && g.Rate > 0) {
-		return math.NaN()
-	}
-	return float64(n*math.Log(ratio)) + float64((g.Shape+n)*(math.Log(g.Rate+x)-math.Log(g.Rate+float64(ratio*x))))
-}
-
 // PoissonLR returns the log-likelihood ratio of k events for a mean of ratio·mu against mu:
 //
 //	ln e = k·ln ρ − (ρ−1)·mu.
 //
-// For ratio > 1 its exponential is an e-value for every true mean up to mu. k ≥ 0, mu ≥ 0, ratio > 0, else NaN.
+// For ratio > 1 its exponential is an e-value for every true mean up to mu. With mu = θ̄·x, x the exposure, it bounds a rate
+// uniformly, for every θ ≤ θ̄, where Gamma.LogE holds on average over the belief only; θ̄ may be a quantile of one.
+// k ≥ 0, mu ≥ 0, ratio > 0, else NaN. No allocation.
 func PoissonLR(k, mu, ratio float64) float64 {
 	if !(k >= 0 && mu >= 0 && ratio > 0) {
 		return math.NaN()

@@ -15,52 +15,6 @@ var nan, inf = math.NaN(), math.Inf(1)
 
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// negBinom returns ln P(n) of the predictive distribution: a Poisson count over exposure x with a Gamma(a, b) rate.
-func negBinom(n, x, a, b float64) float64 {
-	up, _ := math.Lgamma(a + n)
-	down, _ := math.Lgamma(a)
-	fact, _ := math.Lgamma(n + 1)
-	return up - down - fact + a*math.Log(b/(b+x)) + n*math.Log(x/(b+x))
-}
-
-// Oracles: it is the ratio of two predictive probabilities, and its mean under the belief is 1.
-func TestGammaLogE(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := rapid.Float64Range(0.5, 50).Draw(t, "a"), rapid.Float64Range(0.5, 50).Draw(t, "b")
-		x, rho := rapid.Float64Range(0.1, 5).Draw(t, "x"), rapid.Float64Range(1.1, 4).Draw(t, "ratio")
-		g := sequential.Gamma{Shape: a, Rate: b}
-		var mean float64
-		for n := 0.0; n < 20_000; n++ {
-			logP := negBinom(n, x, a, b)
-			got := g.LogE(n, x, rho)
-			if n > a*x/b && logP+got < -40 {
-				break
-			}
-			if n > 0 && n < 200 {
-				// A rate of ratio·θ over x gives the counts of a rate θ over ratio·x.
-				want := negBinom(n, rho*x, a, b) - logP
-				if math.Abs(got-want) > 1e-8*(1+math.Abs(want)) {
-					t.Fatalf("n = %v: ln e = %v, ratio of probabilities %v", n, got, want)
-				}
-			}
-			mean += math.Exp(logP + got)
-		}
-		if math.Abs(mean-1) > 1e-6 {
-			t.Fatalf("mean of e under the belief is %v", mean)
-		}
-	})
-}
-
-func TestGammaObserve(t *testing.T) {
-	g := sequential.Gamma{Shape: 2, Rate: 4}.Observe(10, 6)
-	if g != (sequential.Gamma{Shape: 12, Rate: 10}) || g.Mean() != 1.2 {
-		t.Errorf("belief %+v with mean %v", g, g.Mean())
-	}
-	if got := (sequential.Gamma{}).LogE(1, 1, 2); !math.IsNaN(got) {
-		t.Errorf("no belief, but evidence %v", got)
-	}
-}
-
 // The bound that PoissonLR promises: its mean is at most 1 for every true mean up to mu, and 1 at mu.
 func TestPoissonLRIsAnEValue(t *testing.T) {
 	for _, mu := range []float64{0.2, 3, 40} {
@@ -156,10 +110,4 @@ func ExampleBinomLLR() {
 	// 40 of 50 requests charged twice, where one in a thousand is.
 	fmt.Printf("%.0f nats\n", sequential.BinomLLR(40, 50, 0.001))
 	// Output: 251 nats
-}
-
-func ExampleGamma_LogE() {
-	belief := sequential.Gamma{Shape: 20, Rate: 10} // two requests a bucket, worth ten buckets
-	fmt.Printf("%.1f nats for a tripled rate\n", belief.LogE(18, 3, 3))
-	// Output: 5.4 nats for a tripled rate
 }
