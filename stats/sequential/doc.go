@@ -1,5 +1,6 @@
 // Package sequential holds evidence that may be looked at after every sample: e-values, detectors that multiply
-// them, the corrections for watching many streams at once (EBH, ELOND), and likelihood ratios of counts.
+// them, the corrections for watching many streams at once (EBH, ELOND), sums of evidence for lasting shifts (CUSUM, Leaky),
+// and beliefs and likelihood ratios of counts.
 //
 // An e-value is a number ≥ 0 whose mean under the hypothesis "nothing changed" is at most 1, so that seeing a large one
 // is rare: P(e ≥ a) ≤ 1/a. Products of conditional e-values are e-values, and means of e-values are, whatever their
