@@ -22,11 +22,18 @@ const moneyTolerance = 0.005
 func labels(t *fixtures.Truth) []backtest.Label {
 	var out []backtest.Label
 	for _, i := range t.Incidents {
-		out = append(out, backtest.Label{
+		l := backtest.Label{
 			ID: i.ID, Class: i.Class, Cause: i.Cause, Scope: incident.Scope(i.Scope),
 			StartedAt: i.StartedAt, EndedAt: i.EndedAt, Overcharge: i.Overcharge,
-			HasLedger: len(i.Ledger) > 0, Estimate: i.Estimate, Silent: i.Expect == fixtures.InfoOrNothing,
-		})
+			HasLedger: len(i.Ledger) > 0, Estimate: i.Estimate, Silent: i.Expect == fixtures.InfoOrNothing, Hits: i.Hits(),
+		}
+		if !l.Silent {
+			l.Severity = incident.Severity(i.Expect)
+		}
+		if i.EvidentAt != nil {
+			l.EvidentAt = *i.EvidentAt
+		}
+		out = append(out, l)
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/drainwatch/drainwatch/detector/backtest"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
 
@@ -85,9 +86,9 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	}
 	var card backtest.Card
 	for _, t := range trials {
-		card.Add(t.score)
+		card.Add(t.onCard())
 	}
-	bars := o.bars(cmd, card.Total())
+	bars := o.bars(cmd, &card)
 	out := cmd.OutOrStdout()
 	if o.json {
 		err = writeCardJSON(out, seeds, trials, &card, bars)
@@ -147,19 +148,24 @@ type bar struct {
 }
 
 // bars judges the figures for which a bar was given.
-func (o *evaluation) bars(cmd *cobra.Command, t backtest.Totals) []bar {
-	bars := []bar{}
-	add := func(flag string, got, limit float64, met bool) {
+func (o *evaluation) bars(cmd *cobra.Command, card *backtest.Card) []bar {
+	bars, t := []bar{}, card.Total()
+	atLeast := func(flag string, got, limit float64) {
 		if cmd.Flags().Changed(flag) {
-			bars = append(bars, bar{flag, got, limit, met})
+			bars = append(bars, bar{flag, got, limit, got >= limit})
 		}
 	}
-	add("min-recall", t.Recall(), o.minRecall, t.Recall() >= o.minRecall)
-	add("min-cause", t.CauseShare(), o.minCause, t.CauseShare() >= o.minCause)
-	add("min-scope", t.ScopeShare(), o.minScope, t.ScopeShare() >= o.minScope)
-	add("max-pages", float64(t.Pages), float64(o.maxPages), t.Pages <= o.maxPages)
-	add("max-tickets", float64(t.Tickets), float64(o.maxTickets), t.Tickets <= o.maxTickets)
-	add("max-delay", t.DelayMaxSec, o.maxDelay.Seconds(), t.DelayMaxSec <= o.maxDelay.Seconds())
-	add("max-ledger-error", t.LedgerMax, o.maxLedgerError, t.LedgerMax <= o.maxLedgerError)
+	atMost := func(flag string, got, limit float64) {
+		if cmd.Flags().Changed(flag) {
+			bars = append(bars, bar{flag, got, limit, got <= limit})
+		}
+	}
+	atLeast("min-recall", t.Recall.Value(), o.minRecall)
+	atLeast("min-cause", t.Cause.Value(), o.minCause)
+	atLeast("min-scope", t.Scope.Value(), o.minScope)
+	atMost("max-pages", float64(card.False(incident.Page).Count), float64(o.maxPages))
+	atMost("max-tickets", float64(card.False(incident.Ticket).Count), float64(o.maxTickets))
+	atMost("max-delay", t.Delay.Max, o.maxDelay.Seconds())
+	atMost("max-ledger-error", t.LedgerMax, o.maxLedgerError)
 	return bars
 }

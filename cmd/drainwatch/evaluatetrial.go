@@ -22,11 +22,17 @@ import (
 
 // trial is one scenario with one seed.
 type trial struct {
-	scenario *fixtures.Scenario
-	seed     uint64
-	rows     int64
-	score    backtest.Score
-	usersOff int // ledger rows that differ from the truth, where that can be known exactly
+	scenario  *fixtures.Scenario
+	seed      uint64
+	rows      int64
+	score     backtest.Score
+	userWeeks float64 // users with rows, times weeks
+	usersOff  int     // ledger rows that differ from the truth, where that can be known exactly
+}
+
+// onCard is what a score card keeps of the trial.
+func (t *trial) onCard() backtest.Run {
+	return backtest.Run{Scenario: t.scenario.Name, Score: t.score, UserWeeks: t.userWeeks}
 }
 
 // runTrials plays every scenario with every seed, some side by side. The trials come back in the order of scenarios and
@@ -90,6 +96,7 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 	}
 	t.rows = summary.Rows
 	t.score = backtest.Compare(labels(truth), sink.latest.list())
+	t.userWeeks = float64(len(truth.Users)) * truth.Until.Sub(truth.Start).Hours() / (7 * 24)
 	t.usersOff = ledgerDifferences(truth, t.score, owed)
 	return nil
 }

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,16 +13,17 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 )
 
-// writeCard prints a line a trial, what is wrong in each, the figures by class, and the bars.
+// writeCard prints a line a trial, what is wrong in each, the summary, and the bars.
 func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Card, bars []bar) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintln(t, "SCENARIO\tSEED\tROWS\tFOUND\tCLASS\tCAUSE\tSCOPE\tDELAY\tONSET OFF\tMONEY OFF\tUSERS OFF\tFALSE PAGES\tTICKETS\tINFOS")
 	for _, tr := range trials {
 		var one backtest.Card
-		one.Add(tr.score)
+		one.Add(tr.onCard())
 		x := one.Total()
 		fmt.Fprintf(t, "%s\t%d\t%s\t%d/%d\t%d\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", tr.scenario.Name, tr.seed, grouped(fmt.Sprint(tr.rows)),
-			x.Found, x.Labels, x.Class, x.Cause, x.Scope, seconds(x.DelayMaxSec), seconds(x.OnsetMaxSec), percent(x.LedgerMax), tr.usersOff, x.Pages, x.Tickets, x.Infos)
+			x.Found, x.Labels, x.Recall.Hits, x.Cause.Hits, x.Scope.Hits, seconds(x.Delay.Max), seconds(x.OnsetMaxSec), percent(x.LedgerMax), tr.usersOff,
+			one.False(incident.Page).Count, one.False(incident.Ticket).Count, one.False(incident.Info).Count)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -33,18 +33,13 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 			fmt.Fprintf(w, "%s seed %d: %s\n", tr.scenario.Name, tr.seed, neutral(wrong))
 		}
 	}
-	fmt.Fprintf(w, "\n%s, %s\n", count(int64(len(trials)), "world", "worlds"), seeds)
-	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CLASS\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tMEDIAN DELAY\tLONGEST")
-	by := card.ByClass()
-	for _, class := range append(slices.Sorted(maps.Keys(by)), "all") {
-		x, ok := by[class]
-		if !ok {
-			x = card.Total()
+	fmt.Fprintln(w)
+	if names := card.Scenarios(); len(names) < len(trials) {
+		if err := writeScenarios(w, names, card); err != nil {
+			return err
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%.3f\t%s\t%s\n", class, x.Labels, x.Recall(), x.CauseShare(), x.ScopeShare(), seconds(x.DelayP50Sec), seconds(x.DelayMaxSec))
 	}
-	if err := t.Flush(); err != nil {
+	if err := writeSummary(w, seeds, len(trials), card); err != nil {
 		return err
 	}
 	for _, b := range bars {
@@ -59,89 +54,117 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 	return nil
 }
 
-func seconds(s float64) string { return elapsed(time.Duration(s * float64(time.Second))) }
+// writeScenarios prints a line for all worlds of a scenario.
+func writeScenarios(w io.Writer, names []string, card *backtest.Card) error {
+	t := newTable(w)
+	fmt.Fprintln(t, "SCENARIO\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tEVIDENT P50\tP90\tP95\tMAX\tFALSE PAGES\tTICKETS")
+	for _, name := range names {
+		of := card.Of(name)
+		x := of.Total()
+		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%.3f\t%s\t%d\t%d\n", name, x.Labels, x.Recall.Value(), x.Cause.Value(), x.Scope.Value(),
+			spreadCells(x.Evident, seconds), of.False(incident.Page).Count, of.False(incident.Ticket).Count)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
 
-// The JSON form of the card. Nothing in it depends on the machine or the time of day.
-type (
-	cardJSON struct {
-		Seeds     seedsJSON                  `json:"seeds"`
-		Scenarios []trialJSON                `json:"scenarios"`
-		ByClass   map[string]backtest.Totals `json:"by_class"`
-		Total     backtest.Totals            `json:"total"`
-		Recall    float64                    `json:"recall"`
-		Cause     float64                    `json:"cause"`
-		Scope     float64                    `json:"scope"`
-		Extra     extraJSON                  `json:"extra"`
-		Bars      []bar                      `json:"bars"`
+// writeSummary prints what all trials come to: who was found and how sure that figure is, how long it took, what was said that
+// is not true, and whether confidences keep their word.
+func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card) error {
+	calibration, err := card.Calibration()
+	if err != nil {
+		return err
 	}
-	seedsJSON struct {
-		Set   string `json:"set"` // tuning or test
-		First uint64 `json:"first"`
-		Last  uint64 `json:"last"`
+	fmt.Fprintf(w, "%s, %s, %s, %s user-weeks; in brackets 95%% intervals\n\n", count(int64(len(card.Scenarios())), "scenario", "scenarios"),
+		count(int64(worlds), "world", "worlds"), seeds, figure(card.UserWeeks()))
+	groups := grouping(card)
+	t := newTable(w)
+	fmt.Fprintln(t, "CLASS\tINCIDENTS\tRECALL\t\tCAUSE\t\tSCOPE\t\tSEVERITY")
+	for _, g := range groups {
+		x := &g.totals
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", g.name, x.Labels, shareCells(x.Recall), shareCells(x.Cause), shareCells(x.Scope), shareCells(x.Severity))
 	}
-	extraJSON struct {
-		Pages   int `json:"pages"`
-		Tickets int `json:"tickets"`
-		Infos   int `json:"infos"`
+	fmt.Fprintln(t)
+	fmt.Fprintln(t, "FOUND AFTER\tFOUND\tONSET P50\tP90\tP95\tMAX\tEVIDENT P50\tP90\tP95\tMAX")
+	for _, g := range groups {
+		x := &g.totals
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", g.name, x.Found, spreadCells(x.Delay, seconds), spreadCells(x.Evident, seconds))
 	}
-	trialJSON struct {
-		Scenario string      `json:"scenario"`
-		Seed     uint64      `json:"seed"`
-		Rows     int64       `json:"rows"`
-		Matches  []matchJSON `json:"matches"`
-		Missed   []string    `json:"missed"`
-		UsersOff int         `json:"ledger_users_off"`
-		Extra    []foundJSON `json:"extra"`
+	alone := slices.DeleteFunc(slices.Clone(groups), func(g group) bool { return g.totals.Rows.N == 0 || !strings.HasPrefix(g.name, " ") })
+	if len(alone) > 0 {
+		fmt.Fprintln(t)
+		fmt.Fprintln(t, "ONE ACCOUNT\tFOUND\tROWS P50\tP90\tP95\tMAX\tBUCKETS P50\tP90\tP95\tMAX")
 	}
-	matchJSON struct {
-		Label       string   `json:"label"`
-		Incident    string   `json:"incident"`
-		Class       bool     `json:"class_right"`
-		Cause       bool     `json:"cause_right"`
-		Scope       bool     `json:"scope_exact"`
-		DelaySec    float64  `json:"delay_sec"`
-		OnsetSec    float64  `json:"onset_error_sec"`
-		LedgerError *float64 `json:"ledger_error"` // null where there is no ledger, or where nothing was owed
-		Estimate    bool     `json:"estimate"`
+	for _, g := range alone {
+		x := &g.totals
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", g.name, x.Rows.N, spreadCells(x.Rows, figure), spreadCells(x.Buckets, figure))
 	}
-	foundJSON struct {
-		Incident string            `json:"incident"`
-		Class    string            `json:"class"`
-		Cause    string            `json:"cause"`
-		Severity incident.Severity `json:"severity"`
-		Scope    incident.Scope    `json:"scope"`
+	if calibration.Records > 0 {
+		fmt.Fprintln(t)
+		fmt.Fprintln(t, "CONFIDENCE\tRECORDS\tMEAN\tCLASS RIGHT")
 	}
-)
+	for _, b := range calibration.Bins {
+		fmt.Fprintf(t, "%.1f-%.1f\t%d\t%.3f\t%s\n", b.Low, b.High, b.Right.Of, b.Confidence, shareCells(b.Right))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "expected calibration error %.3f over %s\n\n", calibration.Error, count(int64(calibration.Records), "record", "records"))
+	fmt.Fprintf(w, "false pages    %s\n", rateText(card.False(incident.Page)))
+	_, err = fmt.Fprintf(w, "false tickets  %s\n", rateText(card.False(incident.Ticket)))
+	return err
+}
 
-func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Card, bars []bar) error {
-	total := card.Total()
-	out := cardJSON{
-		Seeds:     seedsJSON{seeds.set(), seeds.first, seeds.last},
-		Scenarios: []trialJSON{}, ByClass: card.ByClass(), Total: total, Recall: total.Recall(), Cause: total.CauseShare(), Scope: total.ScopeShare(),
-		Extra: extraJSON{total.Pages, total.Tickets, total.Infos}, Bars: bars,
-	}
-	for _, tr := range trials {
-		t := trialJSON{Scenario: tr.scenario.Name, Seed: tr.seed, Rows: tr.rows, Matches: []matchJSON{}, Missed: []string{}, UsersOff: tr.usersOff, Extra: []foundJSON{}}
-		for _, m := range tr.score.Matches {
-			j := matchJSON{
-				Label: m.Label.ID, Incident: m.Record.Incident, Class: m.Class, Cause: m.Cause, Scope: m.Scope,
-				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate,
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// group is a line of the summary's tables.
+type group struct {
+	name   string
+	totals backtest.Totals
+}
+
+func labelClass(l *backtest.Label) string { return l.Class }
+func labelCause(l *backtest.Label) string { return l.Class + "/" + l.Cause }
+
+// grouping lists each class, its causes indented below it, and all of them.
+func grouping(card *backtest.Card) []group {
+	classes, causes := card.By(labelClass), card.By(labelCause)
+	var out []group
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		out = append(out, group{class, classes[class]})
+		for _, cause := range slices.Sorted(maps.Keys(causes)) {
+			if name, ok := strings.CutPrefix(cause, class+"/"); ok {
+				out = append(out, group{"  " + name, causes[cause]})
 			}
-			if !math.IsNaN(m.LedgerError) && !math.IsInf(m.LedgerError, 0) {
-				j.LedgerError = &m.LedgerError
-			}
-			t.Matches = append(t.Matches, j)
 		}
-		for _, l := range tr.score.Missed {
-			t.Missed = append(t.Missed, l.ID)
-		}
-		for _, r := range tr.score.Extra {
-			t.Extra = append(t.Extra, foundJSON{r.Incident, r.Class, r.Cause, r.Severity, r.Scope})
-		}
-		out.Scenarios = append(out.Scenarios, t)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	return append(out, group{"all", card.Total()})
+}
+
+// shareCells fills two columns: the share, and its interval.
+func shareCells(s backtest.Share) string {
+	return fmt.Sprintf("%.3f\t[%.3f, %.3f]", s.Value(), s.Low, s.High)
+}
+
+// spreadCells fills four columns.
+func spreadCells(s backtest.Spread, text func(float64) string) string {
+	if s.N == 0 {
+		return "-\t-\t-\t-"
+	}
+	return text(s.P50) + "\t" + text(s.P90) + "\t" + text(s.P95) + "\t" + text(s.Max)
+}
+
+func rateText(r backtest.Rate) string {
+	return fmt.Sprintf("%d: %s per million users a week [%s, %s]", r.Count, figure(r.PerMillion), figure(r.Low), figure(r.High))
+}
+
+// seconds prints a delay, negative where the decision came first.
+func seconds(s float64) string {
+	if s <= -1 {
+		return "-" + elapsed(time.Duration(-s*float64(time.Second)))
+	}
+	return elapsed(time.Duration(s * float64(time.Second)))
 }

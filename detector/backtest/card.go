@@ -5,119 +5,196 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/stats"
 )
+
+// Run is the score of one world that was played.
+type Run struct {
+	Scenario  string
+	Score     Score
+	UserWeeks float64 // users with rows, times the weeks that the world lasts: what false alarms are counted against
+}
 
 // Card gathers scores over many runs. The zero value is empty.
 type Card struct {
-	scores []Score
+	runs []Run
 }
 
-// Add takes in the score of one run.
-func (c *Card) Add(s Score) { c.scores = append(c.scores, s) }
+// Add takes in one run.
+func (c *Card) Add(r Run) { c.runs = append(c.runs, r) }
 
-// Totals are the figures of a card, or of the labels of one class on it. They marshal to JSON.
-type Totals struct {
-	Labels int `json:"labels"` // that should have been found
-	Found  int `json:"found"`
-	Class  int `json:"class_right"`
-	Cause  int `json:"cause_right"`
-	Scope  int `json:"scope_exact"`
+// level is the confidence level of every interval on a card.
+const level = 0.95
 
-	DelayP50Sec float64 `json:"delay_p50_sec"` // onset to decision, event time; 0 when nothing was found
-	DelayMaxSec float64 `json:"delay_max_sec"`
-	OnsetMaxSec float64 `json:"onset_error_max_sec"`
-	LedgerMax   float64 `json:"ledger_error_max"` // largest relative error where the truth can be known exactly
-
-	Pages, Tickets, Infos int `json:"-"` // extra records by severity; of the whole card only
+// Share is how many of some things are as they should be, with the interval in which 95% of such counts hold the true share.
+type Share struct {
+	Hits int     `json:"hits"`
+	Of   int     `json:"of"`
+	Low  float64 `json:"low"` // Wilson's interval
+	High float64 `json:"high"`
 }
 
-// Recall is the share of labels that were found with the right class; 1 when there were none.
-func (t Totals) Recall() float64 { return share(t.Class, t.Labels) }
+func newShare(hits, of int) Share {
+	s := Share{Hits: hits, Of: of}
+	s.Low, s.High = stats.Wilson(hits, of, level)
+	return s
+}
 
-// CauseShare is the share of labels that were found with the right cause.
-func (t Totals) CauseShare() float64 { return share(t.Cause, t.Labels) }
-
-// ScopeShare is the share of labels that were found with the exact scope.
-func (t Totals) ScopeShare() float64 { return share(t.Scope, t.Labels) }
-
-func share(n, of int) float64 {
-	if of == 0 {
+// Value is Hits/Of; 1 when there was nothing to get right.
+func (s Share) Value() float64 {
+	if s.Of == 0 {
 		return 1
 	}
-	return float64(n) / float64(of)
+	return float64(s.Hits) / float64(s.Of)
+}
+
+// Rate is a count of false alarms per million users a week, with its exact 95% interval (Garwood).
+type Rate struct {
+	Count      int     `json:"count"`
+	PerMillion float64 `json:"per_million_users_a_week"`
+	Low        float64 `json:"low"`
+	High       float64 `json:"high"`
+}
+
+func newRate(count int, userWeeks float64) Rate {
+	r := Rate{Count: count}
+	if userWeeks > 0 { // else nobody could have been alarmed
+		perMillion := 1e6 / userWeeks
+		low, high := stats.Garwood(count, level)
+		r.PerMillion, r.Low, r.High = float64(count)*perMillion, low*perMillion, high*perMillion
+	}
+	return r
+}
+
+// Totals are the figures of a card, or of some of its labels. They marshal to JSON.
+type Totals struct {
+	Labels   int   `json:"labels"`   // that should have been found
+	Found    int   `json:"found"`    // spoken of by some record
+	Recall   Share `json:"recall"`   // found with the right class
+	Cause    Share `json:"cause"`    // and the right cause
+	Scope    Share `json:"scope"`    // found with the exact scope
+	Severity Share `json:"severity"` // found and as loud as it should be
+
+	// Of those found. Delays are seconds of event time, waiting for rows included, and negative where the decision came first.
+	Delay   Spread `json:"delay_sec"`              // from the first affected row
+	Evident Spread `json:"delay_from_evident_sec"` // from the moment at which an incident could be seen (Label.EvidentAt)
+	Rows    Spread `json:"rows_until_found"`       // affected rows until the decision, of incidents of one account
+	Buckets Spread `json:"buckets_until_found"`    // and 10-minute buckets with such rows
+
+	OnsetMaxSec float64 `json:"onset_error_max_sec"`
+	LedgerMax   float64 `json:"ledger_error_max"` // largest relative error where the truth can be known exactly
 }
 
 // Total returns the figures over all labels.
-func (c *Card) Total() Totals {
-	t := c.totals(func(Label) bool { return true })
-	for _, s := range c.scores {
-		for _, r := range s.Extra {
-			switch r.Severity {
-			case incident.Page:
-				t.Pages++
-			case incident.Ticket:
-				t.Tickets++
-			default:
-				t.Infos++
-			}
+func (c *Card) Total() Totals { return c.totals(func(*Label) bool { return true }) }
+
+// By returns the figures of the labels that should have been found, grouped by key.
+func (c *Card) By(key func(*Label) string) map[string]Totals {
+	out := map[string]Totals{}
+	for i := range c.runs {
+		for _, l := range c.runs[i].Score.due() {
+			out[key(l)] = Totals{}
 		}
 	}
-	return t
+	for _, k := range slices.Collect(maps.Keys(out)) {
+		out[k] = c.totals(func(l *Label) bool { return key(l) == k })
+	}
+	return out
 }
 
-// ByClass returns the figures of each true class that has labels which should have been found.
-func (c *Card) ByClass() map[string]Totals {
-	out := map[string]Totals{}
-	for _, s := range c.scores {
-		for _, m := range s.Matches {
-			out[m.Label.Class] = Totals{}
-		}
-		for _, l := range s.Missed {
-			out[l.Class] = Totals{}
-		}
-	}
-	for _, class := range slices.Collect(maps.Keys(out)) {
-		out[class] = c.totals(func(l Label) bool { return l.Class == class })
-		if out[class].Labels == 0 {
-			delete(out, class)
+// Scenarios returns the names of the scenarios that were run, in the order in which they were first added.
+func (c *Card) Scenarios() []string {
+	var out []string
+	for i := range c.runs {
+		if !slices.Contains(out, c.runs[i].Scenario) {
+			out = append(out, c.runs[i].Scenario)
 		}
 	}
 	return out
 }
 
-func (c *Card) totals(of func(Label) bool) Totals {
-	var t Totals
-	var delays []float64
-	for _, s := range c.scores {
-		for _, l := range s.Missed {
-			if of(l) {
-				t.Labels++
+// Of returns the card of one scenario's runs.
+func (c *Card) Of(scenario string) *Card {
+	var out Card
+	for _, r := range c.runs {
+		if r.Scenario == scenario {
+			out.Add(r)
+		}
+	}
+	return &out
+}
+
+// UserWeeks is how many users were watched for how many weeks, over all runs.
+func (c *Card) UserWeeks() float64 {
+	var sum float64
+	for i := range c.runs {
+		sum += c.runs[i].UserWeeks
+	}
+	return sum
+}
+
+// False is the rate of records of a severity that no label explains.
+func (c *Card) False(s incident.Severity) Rate {
+	n := 0
+	for i := range c.runs {
+		for j := range c.runs[i].Score.Extra {
+			if c.runs[i].Score.Extra[j].Severity == s {
+				n++
 			}
 		}
-		for _, m := range s.Matches {
-			if m.Label.Silent || !of(m.Label) {
+	}
+	return newRate(n, c.UserWeeks())
+}
+
+// due are the labels of a score that should have been found.
+func (s *Score) due() []*Label {
+	var out []*Label
+	for i := range s.Matches {
+		if !s.Matches[i].Label.Silent {
+			out = append(out, &s.Matches[i].Label)
+		}
+	}
+	for i := range s.Missed {
+		out = append(out, &s.Missed[i])
+	}
+	return out
+}
+
+func (c *Card) totals(of func(*Label) bool) Totals {
+	var t Totals
+	var class, cause, scope, loud int
+	var delays, evident, rows, buckets []float64
+	for i := range c.runs {
+		s := &c.runs[i].Score
+		for _, l := range s.due() {
+			t.Labels += one(of(l))
+		}
+		for j := range s.Matches {
+			m := &s.Matches[j]
+			if m.Label.Silent || !of(&m.Label) {
 				continue
 			}
-			t.Labels++
 			t.Found++
-			t.Class += one(m.Class)
-			t.Cause += one(m.Cause)
-			t.Scope += one(m.Scope)
+			class += one(m.Class)
+			cause += one(m.Cause)
+			scope += one(m.Scope)
+			loud += one(m.Severity)
 			delays = append(delays, m.Delay.Seconds())
+			if !m.Label.EvidentAt.IsZero() {
+				evident = append(evident, m.Evident.Seconds())
+			}
+			if m.Label.Hits != nil {
+				rows, buckets = append(rows, float64(m.Rows)), append(buckets, float64(m.Buckets))
+			}
 			t.OnsetMaxSec = max(t.OnsetMaxSec, m.Onset.Abs().Seconds())
 			if m.Label.HasLedger && !m.Label.Estimate {
 				t.LedgerMax = max(t.LedgerMax, min(math.Abs(m.LedgerError), math.MaxFloat64)) // JSON has no infinity
 			}
 		}
 	}
-	if len(delays) > 0 {
-		slices.Sort(delays)
-		t.DelayP50Sec = stat.Quantile(0.5, stat.Empirical, delays, nil)
-		t.DelayMaxSec = delays[len(delays)-1]
-	}
+	t.Recall, t.Cause, t.Scope, t.Severity = newShare(class, t.Labels), newShare(cause, t.Labels), newShare(scope, t.Labels), newShare(loud, t.Labels)
+	t.Delay, t.Evident, t.Rows, t.Buckets = newSpread(delays), newSpread(evident), newSpread(rows), newSpread(buckets)
 	return t
 }
 

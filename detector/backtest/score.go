@@ -21,6 +21,10 @@ type Label struct {
 	HasLedger          bool // Overcharge is known: abuse and organic growth have none
 	Estimate           bool // the rows do not tell what they should have cost, so Overcharge cannot be met exactly
 	Silent             bool // nobody's fault: may be recorded as organic, and need not be recorded at all
+
+	Severity  incident.Severity // how loud it should be; "" is not known
+	EvidentAt time.Time         // event time from which on enough rows were affected to see it; zero is not known, or never
+	Hits      []time.Time       // event times of the affected rows, in order, of an incident of one account; nil is not known
 }
 
 // Match is a label and the record that speaks of it.
@@ -29,8 +33,11 @@ type Match struct {
 	Record incident.Record
 
 	Class, Cause, Scope bool          // named as the label has it; Cause implies Class
+	Severity            bool          // as loud as the label has it; true where the label does not say
 	Onset               time.Duration // stated start less true start
 	Delay               time.Duration // true start to first decision
+	Evident             time.Duration // EvidentAt to first decision, negative if that came first; 0 without EvidentAt
+	Rows, Buckets       int           // of Hits, rows until the first decision and the 10-minute buckets that hold them
 	// LedgerError is the stated overcharge less the true one, relative to the true one; NaN without a ledger.
 	LedgerError float64
 }
@@ -139,6 +146,11 @@ func compare(l Label, r incident.Record) Match {
 		Onset: r.StartedAt.Sub(l.StartedAt), Delay: r.DetectedAt.Sub(l.StartedAt), LedgerError: math.NaN(),
 	}
 	m.Cause = m.Class && r.Cause == l.Cause
+	m.Severity = l.Severity == "" || r.Severity == l.Severity
+	if !l.EvidentAt.IsZero() {
+		m.Evident = r.DetectedAt.Sub(l.EvidentAt)
+	}
+	m.Rows, m.Buckets = exposure(l.Hits, r.DetectedAt)
 	if l.HasLedger {
 		off := r.Overcharge
 		off.SubSum(l.Overcharge)
@@ -148,6 +160,25 @@ func compare(l Label, r incident.Record) Match {
 		}
 	}
 	return m
+}
+
+// bucket is the unit in which evidence on an account's volume adds up.
+const bucket = 10 * time.Minute
+
+// exposure counts the affected rows up to a moment, and the buckets that hold them.
+func exposure(hits []time.Time, until time.Time) (rows, buckets int) {
+	var last time.Time
+	for _, at := range hits {
+		if at.After(until) {
+			break
+		}
+		rows++
+		if b := at.Truncate(bucket); buckets == 0 || b.After(last) {
+			buckets++
+			last = b
+		}
+	}
+	return rows, buckets
 }
 
 // sameScope reports whether two scopes name the same rows. What ties users to each other is evidence, not scope.

@@ -149,6 +149,28 @@ func TestMatchFigures(t *testing.T) {
 	}
 }
 
+// How long it took, by the clock, from when it could be seen, and in rows of the account.
+func TestMatchDelays(t *testing.T) {
+	l := label("l", "abuse", "scripted_drain", user("a"), 0, 60)
+	r := record("r", "abuse", "scripted_drain", user("a"), 0, 60)
+	r.DetectedAt, r.Severity = at(25), incident.Ticket
+	for _, minute := range []int{0, 1, 9, 10, 25, 25, 26, 50} {
+		l.Hits = append(l.Hits, at(minute))
+	}
+	l.EvidentAt = at(9)
+	if m := Compare([]Label{l}, []incident.Record{r}).Matches[0]; m.Delay != 25*time.Minute || m.Evident != 16*time.Minute || m.Rows != 6 || m.Buckets != 3 || !m.Severity {
+		t.Errorf("%+v", m)
+	}
+	l.EvidentAt, l.Severity = at(40), incident.Page
+	if m := Compare([]Label{l}, []incident.Record{r}).Matches[0]; m.Evident != -15*time.Minute || m.Severity {
+		t.Errorf("found before it was evident, as a ticket instead of a page: %+v", m)
+	}
+	l.EvidentAt, l.Hits, r.Severity = time.Time{}, nil, incident.Page
+	if m := Compare([]Label{l}, []incident.Record{r}).Matches[0]; m.Evident != 0 || m.Rows != 0 || m.Buckets != 0 || !m.Severity {
+		t.Errorf("nothing known of rows: %+v", m)
+	}
+}
+
 // The order in which labels and records come changes nothing.
 func TestCompareIgnoresOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -177,33 +199,5 @@ func TestCompareIgnoresOrder(t *testing.T) {
 		if got := Compare(labels, records); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %+v\nwant %+v", got, want)
 		}
-	}
-}
-
-func TestCard(t *testing.T) {
-	var c Card
-	if got := c.Total(); got.Recall() != 1 || got.Labels != 0 || len(c.ByClass()) != 0 {
-		t.Errorf("empty card: %+v", got)
-	}
-	pro := cohort("plan", "pro")
-	ticket, info := record("t", "unknown", "unknown", cohort("plan", "free"), 500, 600), record("i", "organic", "surge", pro, 500, 600)
-	ticket.Severity, info.Severity = incident.Ticket, incident.Info
-	slow := record("r", "metering_bug", "penalty", pro, 9, 60)
-	slow.Overcharge = sum(90)
-	c.Add(Compare([]Label{label("a", "metering_bug", "price", pro, 0, 60)}, []incident.Record{record("r", "metering_bug", "price", pro, 0, 60), ticket, info}))
-	c.Add(Compare([]Label{label("b", "metering_bug", "price", pro, 0, 60), label("c", "abuse", "stolen_key", user("u"), 0, 60)}, []incident.Record{slow}))
-	got := c.Total()
-	want := Totals{Labels: 3, Found: 2, Class: 2, Cause: 1, Scope: 2, DelayP50Sec: 60, DelayMaxSec: 600, OnsetMaxSec: 540, LedgerMax: 0.1, Tickets: 1, Infos: 1}
-	if math.Abs(got.LedgerMax-want.LedgerMax) < 1e-12 {
-		got.LedgerMax = want.LedgerMax
-	}
-	if got != want {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-	if by := c.ByClass(); len(by) != 2 || by["abuse"].Labels != 1 || by["abuse"].Found != 0 || by["metering_bug"].Cause != 1 {
-		t.Errorf("%+v", by)
-	}
-	if r := got.Recall(); math.Abs(r-2.0/3) > 1e-12 {
-		t.Errorf("recall %v", r)
 	}
 }
