@@ -1,7 +1,8 @@
 // Package stats holds the numbers under the detector: robust location and scale, decayed moments, a linear law that
 // most rows obey, and how far counts and stated confidences can be trusted (exact intervals, reliability). Sub-packages
-// hold evidence that adds up over time (sequential), the time at which a sequence changed (changepoint), the split of a
-// change into factors (decompose), the part of a table that explains one (localise) and quantiles in fixed memory (sketch).
+// hold evidence that adds up over time (sequential), the time at which a sequence changed (changepoint), scores too high for
+// chance (extreme), the split of a change into factors (decompose), the part of a table that explains one (localise) and
+// quantiles in fixed memory (sketch).
 //
 // It takes numbers and returns numbers. It knows no user, credit, Kafka or HTTP, reads no clock, logs nothing
 // and imports no other package of this module outside its own tree.
