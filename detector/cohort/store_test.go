@@ -2,6 +2,7 @@ package cohort
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -147,7 +148,7 @@ func TestStoreForgets(t *testing.T) {
 	}
 }
 
-// valueText prints what a value shows, moments to nine digits.
+// valueText prints what a value shows, moments to six decimals: what is taken back leaves a rounding error, of either sign.
 func valueText(v *Value) string {
 	out := v.Dim.String() + "=" + v.Name
 	for f := range NumFlags {
@@ -155,12 +156,13 @@ func valueText(v *Value) string {
 			out += fmt.Sprint(" ", v.Since(f, s.at))
 		}
 	}
+	round := func(x float64) float64 { return math.Round(x*1e6)/1e6 + 0 } // + 0: there is no minus nought
 	for m := range NumMoments {
 		e := v.Early(m)
-		out += fmt.Sprintf(" early %.6f %.6f %.6f", e.N, e.Sum+0, e.Squares)
+		out += fmt.Sprint(" early ", round(e.N), round(e.Sum), round(e.Squares))
 		for _, s := range v.fives {
 			x := v.MomentSince(m, s.at)
-			out += fmt.Sprintf(" %.6f %.6f %.6f %.6f %.6f %.6f", x.N, x.Sum+0, x.Squares, x.Users, x.Days, x.Up)
+			out += fmt.Sprint(" ", round(x.N), round(x.Sum), round(x.Squares), round(x.Users), round(x.Days), round(x.Up))
 		}
 	}
 	return out
