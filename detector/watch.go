@@ -90,6 +90,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 		return false
 	}
 	cluster := max(1, all.Rows/all.Users)
+	from = max(from, f.firstOff(fam.Flag, from)) // what came before the fault only dilutes it
 	t := f.table(fam.Flag, from, nil)
 	base := f.usual(f.store.All, fam.Flag)
 	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
@@ -140,6 +141,16 @@ func (f *fleet) table(flag cohort.Flag, from int64, own *live) *coded {
 		c.add(leaf, localise.Sums{float64(cell.Flagged(flag).Rows), float64(n), float64(cell.Flagged(flag).Users)})
 	})
 	return c.done(f.o.Dimensions)
+}
+
+// firstOff returns the tick of the first row since from that bears a flag which nothing explains; 0 if there is none.
+func (f *fleet) firstOff(flag cohort.Flag, from int64) (first int64) {
+	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
+		if at := cell.Flagged(flag).First; at != 0 && (first == 0 || at < first) && !f.explained(leaf, flag, nil) && !f.usualLeaf(leaf, flag) {
+			first = at
+		}
+	})
+	return first - first%cohort.Tick
 }
 
 func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
