@@ -80,7 +80,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			if r.repeat || !r.charge {
 				return
 			}
-			b.Add(ledger.Item{Event: ev, Flags: r.flags, Quote: r.quote, Unprompted: unprompted(ev)})
+			b.Add(cohort.Row{Event: ev, Flags: r.flags, Quote: r.quote, Unprompted: unprompted(ev)})
 		}}
 		err := e.read(ctx, p, v.from(from), v.offset, func(ev *event.Event) {
 			if ev.Time <= v.head {
@@ -88,6 +88,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			}
 		})
 		in.flush(true)
+		b.EndPartition()
 		if err != nil {
 			return nil, fmt.Errorf("book partition %d: %w", p, err)
 		}
@@ -155,6 +156,9 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
 			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
 				l.then, l.before = r.Now, r.Before
+			}
+			if l.by == byFlag && (final || l.Status == incident.Resolved) {
+				l.inside, l.hit = r.Inside, period(&r.Inside) // to the row, where the store is right to the tick or to five minutes
 			}
 			f.judge(l, l.Cause)
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge

@@ -223,9 +223,10 @@ func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) v
 	return s.Scale(1 / n)
 }
 
-// usersRatio returns the active users of the last hour over those of the hour before the onset.
+// usersRatio returns the active users of the incident's last hour over those of the hour before the onset.
 func (f *fleet) usersRatio(l *live, where cohort.Where) float64 {
-	now := f.store.Sum(where, f.now-cohort.Hour, f.now)
+	end := min(f.now, l.lastHit+cohort.Tick)
+	now := f.store.Sum(where, end-cohort.Hour, end)
 	before := f.store.Sum(where, l.onset-cohort.Hour, l.onset)
 	if before.Users == 0 || now.Users == 0 {
 		return 1

@@ -37,8 +37,10 @@ type live struct {
 	hoursOf   cohort.Where
 	hoursTo   int64
 
-	inside      cohort.Cell    // sums of the scope since the onset
-	outside     cohort.Cell    // sums of everything else since the onset
+	inside      cohort.Cell // sums of the scope since the onset
+	outside     cohort.Cell // sums of everything else since the onset
+	summedFrom  int64       // the onset and the scope that those are of
+	summed      cohort.Where
 	hit         verdict.Period // of inside, as of the last affected row
 	tick        tickHits
 	compared    bool           // booking has held the users against themselves:

@@ -102,6 +102,7 @@ func (f *fleet) reopen(old, l *live) {
 	old.onset = l.onset
 	f.explain(old, 1)
 	old.onset = since
+	old.summedFrom = 0 // nothing was added while it was over
 	f.resum(old)
 	f.judge(old, old.Cause)
 	f.update(old)

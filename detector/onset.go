@@ -100,8 +100,13 @@ func (f *fleet) lookBack(l *live) {
 	}
 }
 
-// resum sums the scope and the rest since the onset.
+// resum sums the scope and the rest since the onset. Where neither has changed, add has kept the sums to the tick, and what
+// the store still holds of so long ago is coarser.
 func (f *fleet) resum(l *live) {
+	if l.by == byFlag && l.summedFrom == l.onset && l.summed.Equal(l.where) {
+		return
+	}
+	l.summedFrom, l.summed = l.onset, l.where
 	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
 	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
 		if l.where.Matches(&leaf.Values) {
@@ -110,12 +115,7 @@ func (f *fleet) resum(l *live) {
 			l.outside.Add(c)
 		}
 	})
-	var hit cohort.Cell
-	f.store.Each(l.onset, max(l.lastHit, l.onset)+1, func(leaf *cohort.Leaf, c *cohort.Cell) {
-		if l.where.Matches(&leaf.Values) {
-			hit.Add(c)
-		}
-	})
+	hit := f.store.Sum(l.where, l.onset, max(l.lastHit, l.onset)+1)
 	l.hit = period(&hit)
 }
 

@@ -70,24 +70,6 @@ type shard struct {
 	say      func(closing)
 }
 
-// tick gathers the cells of one tick, in the order in which their leaves appeared.
-type tick struct {
-	cells map[*cohort.Leaf]*cohort.Cell
-	order []cellAt
-}
-
-func newTick() *tick { return &tick{cells: map[*cohort.Leaf]*cohort.Cell{}} }
-
-func (t *tick) cell(leaf *cohort.Leaf, at int64) *cohort.Cell {
-	c := t.cells[leaf]
-	if c == nil {
-		c = new(cohort.Cell)
-		t.cells[leaf] = c
-		t.order = append(t.order, cellAt{leaf, at, c})
-	}
-	return c
-}
-
 func newShard(partition int32, o *Options, partitions int, dead func(Record, error), say func(closing)) (*shard, error) {
 	dec, err := event.NewDecoder(o.Format)
 	if err != nil {
@@ -178,7 +160,9 @@ func (s *shard) count(e *event.Event) {
 	}
 	leaf := s.leaves.Of(&e.Dims)
 	p := s.users.Fold(e, leaf, r.flags, r.quote)
-	s.cell(leaf, e.Time).count(e, &r, &p)
+	s.cell(leaf, e.Time).Count(&cohort.Row{
+		Event: e, Flags: r.flags, Quote: r.quote, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
+	})
 	if e.Device != "" && p.NewHour {
 		s.link(e)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,9 +135,15 @@ func (i *Incident) doubled(f Finding) bool {
 	return f.Users >= 2*i.saidUsers && f.Users >= 10 || math.Abs(f.Overcharge.Float64()) >= 2*i.saidMoney && math.Abs(f.Overcharge.Float64()) >= 100
 }
 
-// changed says whether a final count differs from what was said.
+// changed says whether a final count or a factor differs from what was said.
 func (i *Incident) changed(f Finding) bool {
-	return f.Users != i.Users || f.Overcharge != i.Overcharge || f.StartedAt != i.StartedAt || f.LastAt != i.LastAt
+	return f.Users != i.Users || f.Overcharge != i.Overcharge || f.StartedAt != i.StartedAt || f.LastAt != i.LastAt ||
+		!slices.EqualFunc(f.Verdict.Factors, i.Verdict.Factors, sameFactor)
+}
+
+// sameFactor leaves differences of half a percent unsaid.
+func sameFactor(x, y verdict.Factor) bool {
+	return x.Name == y.Name && math.Abs(x.Value-y.Value) <= 0.005*y.Value
 }
 
 func rank(s Severity) int {

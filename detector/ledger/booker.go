@@ -9,7 +9,6 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
-	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -30,15 +29,6 @@ type Claim struct {
 	Before  cohort.Where
 }
 
-// Item is one counted, charged row and what is known of it.
-type Item struct {
-	Event      *event.Event
-	Flags      cohort.Flags
-	Quote      price.Quote
-	Unprompted bool // no turn of the user asked for it
-	newTurn    bool
-}
-
 // Result is what an incident comes to.
 type Result struct {
 	Rows          []Row
@@ -47,14 +37,20 @@ type Result struct {
 	First, Last   int64 // event times of the first and last affected row; 0 without rows
 	Charged       event.Sum
 	ExpectedTotal event.Sum
+	Inside        cohort.Cell    // of a claim by flag: all rows of its scope, in each partition from the first affected row to the last
 	Now, Before   verdict.Period // of a Compare claim: the users that have a past, in it and before it, over the same time
 }
 
 // Booker books rows under claims.
 type Booker struct {
 	claims []claim
-	turns  map[string]*[4]string // the latest turns of each user
-	habits bool                  // some claim asks for them
+	recent map[string]*recent
+}
+
+// recent is what tells a user's first row of a turn, and of an hour.
+type recent struct {
+	turns [4]string
+	hour  int64
 }
 
 type claim struct {
@@ -62,6 +58,9 @@ type claim struct {
 	exists bool // the flag says that the row should not exist
 	users  map[string]*account
 	clock  [24]float64 // credits of the past by hour of the day
+	inside cohort.Cell // up to the last affected row
+	since  cohort.Cell // what came after it in this partition
+	begun  bool        // this partition has had an affected row
 }
 
 type account struct {
@@ -84,9 +83,8 @@ type habit struct {
 
 // NewBooker returns a booker for claims, the first of which takes a row that several could.
 func NewBooker(claims []Claim) *Booker {
-	b := &Booker{turns: map[string]*[4]string{}}
+	b := &Booker{recent: map[string]*recent{}}
 	for _, c := range claims {
-		b.habits = b.habits || c.Compare || c.ByMeasure
 		exists := !c.ByMeasure && (c.Flag == cohort.Duplicate || c.Flag == cohort.Copy || c.Flag == cohort.FailureCharged || c.Flag == cohort.Penalised)
 		b.claims = append(b.claims, claim{Claim: c, exists: exists, users: map[string]*account{}})
 	}
@@ -105,21 +103,33 @@ func (c *claim) order() int {
 	return 1
 }
 
-// Add books a row, and counts it in the past of those whose incident it precedes.
-func (b *Booker) Add(it Item) {
-	e := it.Event
-	it.newTurn = b.habits && e.TurnID != "" && b.newTurn(e)
+// Add books a row, and counts it in the past of those whose incident it precedes. Those of a partition come in the order of their times: that is how what a scope did from the first affected
+// row on is known, and how turns and hours are counted; who is owed what does not depend on it.
+func (b *Booker) Add(r cohort.Row) {
+	it, e := &r, r.Event
+	u := b.recent[e.User]
+	if u == nil {
+		u = &recent{}
+		b.recent[strings.Clone(e.User)] = u
+	}
+	it.NewTurn, it.NewHour = u.newTurn(e.TurnID), newHour(&u.hour, e.Time)
 	taken := false
 	for i := range b.claims {
 		c := &b.claims[i]
 		if c.Compare {
-			c.compare(&it)
+			c.compare(it)
 		}
 		if c.ByMeasure && e.Kind == event.Usage && e.Time < c.From && c.User == "" {
-			c.account(e.User).past.add(&it)
+			c.account(e.User).past.add(it)
 			continue
 		}
-		if taken || e.Time < c.From || e.Time > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {
+		if e.Time < c.From || e.Time > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {
+			continue
+		}
+		if !c.ByMeasure {
+			c.sum(it)
+		}
+		if taken {
 			continue
 		}
 		if c.ByMeasure {
@@ -127,12 +137,12 @@ func (b *Booker) Add(it Item) {
 				continue
 			}
 			a := c.account(e.User)
-			a.now.add(&it)
+			a.now.add(it)
 			a.book(e, 0)
 			taken = true
 			continue
 		}
-		if !it.Flags.Has(c.Flag) && !c.toTheUnit(&it) {
+		if !it.Flags.Has(c.Flag) && !c.toTheUnit(it) {
 			continue
 		}
 		expected := it.Quote.Expected
@@ -144,9 +154,29 @@ func (b *Booker) Add(it Item) {
 	}
 }
 
+// sum counts a row of the scope in what the scope did from the first affected row to the last.
+func (c *claim) sum(it *cohort.Row) {
+	off := it.Flags.Has(c.Flag)
+	if c.begun = c.begun || off; !c.begun {
+		return
+	}
+	c.since.Count(it)
+	if off {
+		c.inside.Add(&c.since)
+		c.since = cohort.Cell{}
+	}
+}
+
+// EndPartition says that the rows to come are those of another partition.
+func (b *Booker) EndPartition() {
+	for i := range b.claims {
+		b.claims[i].since, b.claims[i].begun = cohort.Cell{}, false
+	}
+}
+
 // toTheUnit says whether a row of a priced claim is off a card that is right to the last unit, though by less than what
 // counts as off when faults are looked for.
-func (c *claim) toTheUnit(it *Item) bool {
+func (c *claim) toTheUnit(it *cohort.Row) bool {
 	if !it.Quote.Exact || it.Event.Kind != event.Usage || it.Event.Status != event.OK {
 		return false
 	}
@@ -160,17 +190,12 @@ func (c *claim) toTheUnit(it *Item) bool {
 }
 
 // newTurn says whether a row is the first of its turn.
-func (b *Booker) newTurn(e *event.Event) bool {
-	t := b.turns[e.User]
-	if t == nil {
-		t = &[4]string{}
-		b.turns[strings.Clone(e.User)] = t
-	}
-	if slices.Contains(t[:], e.TurnID) {
+func (u *recent) newTurn(id string) bool {
+	if id == "" || slices.Contains(u.turns[:], id) {
 		return false
 	}
-	copy(t[1:], t[:3])
-	t[0] = strings.Clone(e.TurnID)
+	copy(u.turns[1:], u.turns[:3])
+	u.turns[0] = strings.Clone(id)
 	return true
 }
 
@@ -193,7 +218,7 @@ func (a *account) book(e *event.Event, expected event.Credits) {
 	a.last = max(a.last, e.Time)
 }
 
-func (h *habit) add(it *Item) {
+func (h *habit) add(it *cohort.Row) {
 	e := it.Event
 	h.requests++
 	h.credits.Add(e.Credits)
@@ -205,7 +230,7 @@ func (h *habit) add(it *Item) {
 		h.hours = map[int64]struct{}{}
 	}
 	h.hours[e.Time/cohort.Hour] = struct{}{}
-	if it.newTurn {
+	if it.NewTurn {
 		h.turns++
 	}
 }
@@ -218,7 +243,7 @@ func (b *Booker) Results() map[string]Result {
 		if c.ByMeasure {
 			c.estimate()
 		}
-		r := Result{}
+		r := Result{Inside: c.inside}
 		for user, a := range c.users {
 			if a.rows == 0 {
 				continue
@@ -235,7 +260,9 @@ func (b *Booker) Results() map[string]Result {
 		if c.Compare {
 			r.Now, r.Before = c.compared()
 		}
-		r.Users = len(r.Rows)
+		if r.Users = len(r.Rows); c.inside.Off != nil {
+			c.inside.Off[c.Flag].Users, c.inside.Off[c.Flag].DayUsers = int64(r.Users), int64(r.Users)
+		}
 		r.Overcharge = r.Charged
 		r.Overcharge.SubSum(r.ExpectedTotal)
 		slices.SortFunc(r.Rows, compare)

@@ -2,19 +2,18 @@ package ledger
 
 import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
-	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // compare counts a row in what its user drew before the incident came to them, or in it.
-func (c *claim) compare(it *Item) {
+func (c *claim) compare(it *cohort.Row) {
 	e := it.Event
 	if e.Time > c.To {
 		return
 	}
 	if e.Time >= c.From && c.Where.Matches(&e.Dims) {
 		a := c.account(e.User)
-		a.then.Add(cellOf(it, a.newHour(e.Time)), 1)
+		a.then.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
 		if a.thenAt == 0 {
 			a.thenAt = e.Time
 		}
@@ -27,7 +26,7 @@ func (c *claim) compare(it *Item) {
 	if a.thenAt != 0 {
 		return
 	}
-	a.before.Add(cellOf(it, a.newHour(e.Time)), 1)
+	a.before.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
 	c.clock[e.Time/cohort.Hour%24] += e.Credits.Float64()
 	if a.beforeAt == 0 {
 		a.beforeAt = e.Time
@@ -35,45 +34,22 @@ func (c *claim) compare(it *Item) {
 	a.beforeEnd = max(a.beforeEnd, e.Time)
 }
 
-// newHour says whether this is the account's first row of an hour; rows come nearly in order.
-func (a *account) newHour(t int64) bool {
-	if h := t / cohort.Hour; h > a.hour {
-		a.hour = h
-		return true
+// newHour says whether t begins an hour later than the latest; rows come nearly in order.
+func newHour(latest *int64, t int64) bool {
+	h := t / cohort.Hour
+	if h <= *latest {
+		return false
 	}
-	return false
+	*latest = h
+	return true
 }
 
 // cellOf returns what one row adds to a period.
-func cellOf(it *Item, newHour bool) *cohort.Cell {
-	e := it.Event
+func cellOf(it *cohort.Row, newHour bool) *cohort.Cell {
+	r := *it
+	r.NewHour = newHour
 	var c cohort.Cell
-	c.Credits.Add(e.Credits)
-	if newHour {
-		c.Users = 1
-	}
-	if it.newTurn {
-		c.Turns = 1
-	}
-	if e.Kind != event.Usage {
-		return &c
-	}
-	c.Rows = 1
-	if !it.Flags.Has(cohort.Duplicate) && !it.Flags.Has(cohort.Copy) {
-		c.Requests = 1
-		if it.Unprompted {
-			c.Background = 1
-		}
-	}
-	c.Usage.Add(e.Credits)
-	c.Input, c.Cached, c.Output = e.Input, e.Cached, e.Output
-	if it.Quote.Known {
-		c.Priced.Add(e.Credits)
-		if e.Status == event.OK {
-			c.List.Add(it.Quote.Expected)
-			c.Full.Add(it.Quote.Full)
-		}
-	}
+	c.Count(&r)
 	return &c
 }
 

@@ -22,7 +22,7 @@ func steady(b *Booker, user, version, charge string, from, to int64) {
 	for h := from; h < to; h++ {
 		e := &event.Event{User: user, Time: onset + h*cohort.Hour, Credits: credits(charge), Input: 1000, Output: 10, HasTokens: true}
 		e.Dims[event.Plan], e.Dims[event.ClientVersion] = "pro", version
-		b.Add(Item{Event: e})
+		b.Add(cohort.Row{Event: e})
 	}
 }
 
@@ -90,7 +90,7 @@ func TestCompareHoldsUsersAgainstThemselves(t *testing.T) {
 				steady(b, "u", "2", "2", 0, 24)
 				e := &event.Event{User: "u", Time: onset - cohort.Hour, Credits: credits("500")}
 				e.Dims[event.Plan] = "free"
-				b.Add(Item{Event: e})
+				b.Add(cohort.Row{Event: e})
 			}, 48, 2,
 		},
 		{
@@ -138,7 +138,7 @@ func TestCompareWithoutRows(t *testing.T) {
 }
 
 func TestCellOf(t *testing.T) {
-	it := row(func(it *Item) { it.Event.Cached, it.newTurn, it.Unprompted = 300, true, true })
+	it := row(func(it *cohort.Row) { it.Event.Cached, it.NewTurn, it.Unprompted = 300, true, true })
 	c := cellOf(&it, true)
 	if c.Rows != 1 || c.Requests != 1 || c.Background != 1 || c.Turns != 1 || c.Users != 1 || c.Input != 1000 || c.Cached != 300 || c.Output != 10 ||
 		c.Credits != sum("12") || c.Usage != sum("12") || c.Priced != sum("12") || c.List != sum("1") || c.Full != sum("2") {
@@ -148,11 +148,11 @@ func TestCellOf(t *testing.T) {
 	if c := cellOf(&again, false); c.Rows != 1 || c.Requests != 0 || c.Users != 0 {
 		t.Errorf("a repeated charge adds %+v: a row, and no request", c)
 	}
-	penalty := row(func(it *Item) { it.Event.Kind = event.Penalty })
+	penalty := row(func(it *cohort.Row) { it.Event.Kind = event.Penalty })
 	if c := cellOf(&penalty, false); c.Rows != 0 || c.Requests != 0 || !c.Usage.IsZero() || c.Credits != sum("12") {
 		t.Errorf("a penalty adds %+v: credits alone", c)
 	}
-	unknown := row(func(it *Item) { it.Quote.Known = false })
+	unknown := row(func(it *cohort.Row) { it.Quote.Known = false })
 	if c := cellOf(&unknown, false); !c.Priced.IsZero() || !c.List.IsZero() || c.Usage != sum("12") {
 		t.Errorf("a row without a price adds %+v", c)
 	}

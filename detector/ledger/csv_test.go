@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestCSVGolden(t *testing.T) {
 	b := NewBooker([]Claim{claimOf(cohort.Over)})
 	for i, u := range []string{"u2", "u1", "=cmd|'/c calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a,b", `say "hi"`, "größe", "＝1+1"} {
-		b.Add(row(func(it *Item) {
+		b.Add(row(func(it *cohort.Row) {
 			flagged(cohort.Over)(it)
 			it.Event.User, it.Event.Time = u, onset+int64(i)*1e8
 			it.Event.Credits += event.Credits(i)

@@ -30,7 +30,7 @@ func (l *life) feed(b *Booker) {
 			if r < l.requests {
 				e.TurnID = fmt.Sprint(l.user, l.from, "t", turn)
 			}
-			b.Add(Item{Event: e, Unprompted: r >= l.requests})
+			b.Add(cohort.Row{Event: e, Unprompted: r >= l.requests})
 		}
 	}
 }
@@ -130,7 +130,7 @@ func TestEstimateOfSumsBeyondARow(t *testing.T) {
 func TestTurnsAreToldApart(t *testing.T) {
 	b := NewBooker([]Claim{{Incident: "inc_1", From: onset, To: onset + cohort.Hour, ByMeasure: true, Measure: cohort.RequestsPerTurn}})
 	for i := range 40 {
-		b.Add(row(func(it *Item) { it.Event.TurnID = fmt.Sprint("t", i%4) }))
+		b.Add(row(func(it *cohort.Row) { it.Event.TurnID = fmt.Sprint("t", i%4) }))
 	}
 	if n := b.claims[0].users["u1"].now.turns; n != 4 {
 		t.Errorf("%v turns, want 4", n)

@@ -1,0 +1,107 @@
+package cohort
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
+)
+
+// Row is one charged row and what is known of it.
+type Row struct {
+	Event      *event.Event
+	Flags      Flags
+	Quote      price.Quote
+	Unprompted bool // no turn of the user asked for it
+	NewTurn    bool // the first of its turn
+	NewHour    bool // the user's first of an hour
+
+	Fresh, FreshDay Flags // flags that the user bears for the first time within an hour, a day
+}
+
+// Count adds a row. What was charged again was asked for once.
+func (c *Cell) Count(r *Row) {
+	e := r.Event
+	c.Credits.Add(e.Credits)
+	if r.NewTurn {
+		c.Turns++
+	}
+	if r.NewHour {
+		c.Users++
+	}
+	if e.Kind == event.Usage {
+		c.countUsage(r)
+	}
+	if r.Flags != 0 {
+		c.countFlags(r)
+	}
+}
+
+func (c *Cell) countUsage(r *Row) {
+	e, q := r.Event, &r.Quote
+	c.Rows++
+	c.Usage.Add(e.Credits)
+	if !r.Flags.Has(Duplicate) && !r.Flags.Has(Copy) {
+		c.Requests++
+		if r.Unprompted {
+			c.Background++
+		}
+	}
+	if e.Status != event.OK {
+		c.Failures++
+	}
+	if q.Known {
+		c.Priced.Add(e.Credits)
+	}
+	if q.Known && e.Status == event.OK {
+		c.List.Add(q.Expected)
+		c.Full.Add(q.Full)
+		c.PricedRows++
+		if q.Full > q.Expected+2*q.Slack {
+			c.CachedRows++
+		}
+	}
+	c.Input += e.Input
+	c.Cached += e.Cached
+	c.CacheWrite += e.CacheWrite
+	c.Output += e.Output
+}
+
+func (c *Cell) countFlags(r *Row) {
+	for f := range NumFlags {
+		if !r.Flags.Has(f) {
+			continue
+		}
+		off := c.OffOf(f)
+		off.Rows++
+		off.Charged.Add(r.Event.Credits)
+		off.Seen(r.Event.Time)
+		if f == Over || f == Under || f == CacheLost {
+			off.Expected.Add(r.Quote.Expected)
+		}
+		if f == Over {
+			c.shape(r)
+		}
+		if r.Fresh.Has(f) {
+			off.Users++
+		}
+		if r.FreshDay.Has(f) {
+			off.DayUsers++
+		}
+	}
+}
+
+// shapeLeast is the charge below which rounding blurs the shape of an overcharge.
+const shapeLeast = event.Credit / 1000
+
+func (c *Cell) shape(r *Row) {
+	e, q := r.Event, &r.Quote
+	in, was := e.Credits-q.Output, q.Expected-q.Output
+	if q.Expected < shapeLeast || in <= 0 || was <= 0 {
+		return
+	}
+	if c.Shape == nil {
+		c.Shape = new(Shape)
+	}
+	c.Shape.Observe(math.Log(float64(e.Credits)/float64(q.Expected)), math.Log(float64(in)/float64(was)))
+}
