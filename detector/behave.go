@@ -6,7 +6,6 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
-	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -172,7 +171,6 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 		l.finding.Users = int(l.inside.Moments[b.Measure].Days)
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
-	l.Incident = incident.Open(l.finding, f.head)
 	f.adopt(l)
 	f.absorb(l)
 	return true

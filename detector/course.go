@@ -10,16 +10,7 @@ import (
 // dateMeasure finds the onset of a shift: the release that appeared, or where the mean began to stand above the quiet one.
 func (f *fleet) dateMeasure(l *live, from int64) {
 	l.onset = from
-	sums := map[int64]*cohort.Moment{}
-	f.store.Fives(l.where, max(f.now-cohort.KeepFives, f.first), f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
-		if c.Moments == nil {
-			return
-		}
-		if sums[at] == nil {
-			sums[at] = &cohort.Moment{}
-		}
-		sums[at].Merge(c.Moments[l.measure])
-	})
+	sums := f.momentFives(l, max(f.now-cohort.KeepFives, f.first), f.now+cohort.Tick)
 	// Least squares for one step from the quiet mean to the present one: the prefix sum of (x − base − shift/2) is least there.
 	sum, best := 0.0, 0.0
 	for _, at := range sortedKeys(sums) {
@@ -47,6 +38,19 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 	l.lastHit, l.cleanHit = f.now, f.now
 	f.resum(l)
 	l.elsewhere = f.elsewhere(l)
+}
+
+// momentFives returns the measure of the scope by five minutes.
+func (f *fleet) momentFives(l *live, from, to int64) map[int64]cohort.Moment {
+	sums := map[int64]cohort.Moment{}
+	f.store.Fives(l.where, from, to, func(at int64, c *cohort.Cell) {
+		if c.Moments != nil {
+			m := sums[at]
+			m.Merge(c.Moments[l.measure])
+			sums[at] = m
+		}
+	})
+	return sums
 }
 
 func (f *fleet) elsewhere(l *live) float64 {
@@ -114,15 +118,7 @@ func (f *fleet) settled(l *live) bool {
 
 // endMeasure dates the end as the onset is dated: the prefix sum of what stands above half the shift is greatest there.
 func (f *fleet) endMeasure(l *live) {
-	sums := map[int64]*cohort.Moment{}
-	f.store.Fives(l.where, f.now-cohort.KeepFives, f.now, func(at int64, c *cohort.Cell) {
-		if c.Moments != nil {
-			if sums[at] == nil {
-				sums[at] = &cohort.Moment{}
-			}
-			sums[at].Merge(c.Moments[l.measure])
-		}
-	})
+	sums := f.momentFives(l, f.now-cohort.KeepFives, f.now)
 	sum, best, end := 0.0, 0.0, f.now-cohort.KeepFives
 	for _, at := range sortedKeys(sums) {
 		m := sums[at]
@@ -132,14 +128,7 @@ func (f *fleet) endMeasure(l *live) {
 	}
 	l.lastHit, l.cleanHit = end, end
 	f.resum(l)
-	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
-	f.store.Each(l.onset, end, func(leaf *cohort.Leaf, c *cohort.Cell) {
-		if l.where.Matches(&leaf.Values) {
-			l.inside.Add(c)
-		} else {
-			l.outside.Add(c)
-		}
-	})
+	f.sumTo(l, end)
 }
 
 // settleMeasures resolves, at the end of the input, what has been over for hours.

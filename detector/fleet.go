@@ -257,7 +257,7 @@ func (f *fleet) hourly() {
 
 // adopt opens an incident and takes what it explains out of the statistics.
 func (f *fleet) adopt(l *live) {
-	l.openedAt = f.now
+	l.Incident, l.openedAt = incident.Open(l.finding, f.head), f.now
 	f.lives = append(f.lives, l)
 	f.explain(l, 1)
 	f.say(l, []incident.Reason{incident.Opened})
@@ -268,6 +268,15 @@ func (f *fleet) explain(l *live, sign int64) {
 		f.store.Explain(l.where, h, l.onset, sign)
 		f.epoch++
 	}
+}
+
+// tell says what is found of an incident, for the first time or again.
+func (f *fleet) tell(l *live) {
+	if l.ID == "" {
+		f.adopt(l)
+		return
+	}
+	f.update(l)
 }
 
 // update steps an incident with its finding and says it if a reader should hear.

@@ -107,16 +107,21 @@ func (f *fleet) resum(l *live) {
 		return
 	}
 	l.summedFrom, l.summed = l.onset, l.where
+	f.sumTo(l, f.now+cohort.Tick)
+	hit := f.store.Sum(l.where, l.onset, max(l.lastHit, l.onset)+1)
+	l.hit = period(&hit)
+}
+
+// sumTo sums the scope and the rest from the onset to an instant.
+func (f *fleet) sumTo(l *live, to int64) {
 	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
-	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
+	f.store.Each(l.onset, to, func(leaf *cohort.Leaf, c *cohort.Cell) {
 		if l.where.Matches(&leaf.Values) {
 			l.inside.Add(c)
 		} else {
 			l.outside.Add(c)
 		}
 	})
-	hit := f.store.Sum(l.where, l.onset, max(l.lastHit, l.onset)+1)
-	l.hit = period(&hit)
 }
 
 func period(c *cohort.Cell) verdict.Period {

@@ -68,12 +68,7 @@ func (f *fleet) drain(u *profile.Finding) {
 		l.finding.StartedAt = l.StartedAt
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
-	if l.ID == "" {
-		l.Incident = incident.Open(l.finding, f.head)
-		f.adopt(l)
-		return
-	}
-	f.update(l)
+	f.tell(l)
 }
 
 // names says whether a cause names somebody new at work, and so may replace another.
@@ -168,7 +163,6 @@ func (f *fleet) single(s *profile.Finding) {
 		}
 	}
 	f.judge(l, cause)
-	l.Incident = incident.Open(l.finding, f.head)
 	f.adopt(l)
 }
 
@@ -204,10 +198,5 @@ func (f *fleet) link(k link) {
 	l.finding.LastAt, l.finding.Users = k.at, len(users)
 	l.finding.Verdict = verdict.JudgeFarm(len(users))
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
-	if l.ID == "" {
-		l.Incident = incident.Open(l.finding, f.head)
-		f.adopt(l)
-		return
-	}
-	f.update(l)
+	f.tell(l)
 }

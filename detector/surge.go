@@ -2,7 +2,6 @@ package detector
 
 import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
-	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -49,7 +48,6 @@ func (f *fleet) surge(where cohort.Where) {
 		if f.expected(probe, verdict.Surge) != 0 || f.expected(probe, verdict.RequestLoop) != 0 {
 			return
 		}
-		probe.Incident = incident.Open(probe.finding, f.head)
 		f.adopt(probe)
 		return
 	case l == nil:

@@ -6,7 +6,6 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
-	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -116,7 +115,6 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 		return true
 	}
 	f.judge(l, fam.Cause)
-	l.Incident = incident.Open(l.finding, f.head)
 	f.adopt(l)
 	f.absorb(l)
 	return true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -235,7 +236,7 @@ func (b *Book) Observe(e *event.Event) {
 			return
 		}
 		l = newLearner()
-		b.learned[cloneKey(model)] = l
+		b.learned[strings.Clone(model)] = l
 	}
 	if f := l.pick(e); f != nil && f.covers(e) {
 		b.vote(f.vector, f.round, e)

@@ -73,8 +73,6 @@ func newLearner() *learner {
 	return &learner{users: map[string]int{}, next: sampleMin, by: event.NumDims}
 }
 
-func cloneKey(s string) string { return strings.Clone(s) }
-
 func (l *learner) pick(e *event.Event) *fit {
 	if l.by < event.NumDims {
 		if f := l.parts[e.Dims[l.by]]; f != nil {
