@@ -62,6 +62,29 @@ func TestMergeIsConcatenation(t *testing.T) {
 	})
 }
 
+// Any number of parts, in any order and grouping, with samples of any order in them, are the whole to the bit.
+func TestMergeDoesNotDependOnOrderOrGrouping(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOf(rapid.Float64Min(0)).Draw(t, "x")
+		var whole sketch.Log
+		for _, v := range x {
+			whole.Add(v)
+		}
+		var a, b, c sketch.Log
+		for i, v := range rapid.Permutation(x).Draw(t, "permuted") {
+			[]*sketch.Log{&a, &b, &c}[i%3].Add(v)
+		}
+		left, right := a, b
+		left.Merge(&b)
+		left.Merge(&c) // (a + b) + c
+		right.Merge(&c)
+		right.Merge(&a) // a + (b + c)
+		if left != whole || right != whole {
+			t.Fatal("grouping or order shows")
+		}
+	})
+}
+
 // Every bucket edge: its value must land in the bucket that starts there, its predecessor in the one before.
 func TestEdgesOfBuckets(t *testing.T) {
 	for e := -32; e < 32; e++ {
@@ -134,5 +157,25 @@ func BenchmarkAdd(b *testing.B) {
 	for b.Loop() {
 		l.Add(x[i&1023])
 		i++
+	}
+}
+
+func BenchmarkMerge(b *testing.B) {
+	var l, o sketch.Log
+	o.Add(3)
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Merge(&o)
+	}
+}
+
+func BenchmarkQuantile(b *testing.B) {
+	var l sketch.Log
+	for i := range 1000 {
+		l.Add(float64(i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Quantile(0.99)
 	}
 }
