@@ -47,7 +47,8 @@ func Wilson(k, n int, level float64) (low, high float64) {
 // Its coverage is at least level for every p, and commonly more. low is 0 at k = 0, high is 1 at k = n; no trials give
 // [0, 1]. For a bound on one side only at level c, take that end of the interval at level 2c − 1. NaN unless 0 ≤ k ≤ n.
 // Panics if level is outside (0, 1). Cost: 128 evaluations of the incomplete beta function, 30 to 150 µs; no allocation.
-// The tails hold to a relative 1e-9 for n up to 10⁵ and, as the incomplete beta function loses digits, 1e-6 up to 10⁹.
+// The tails hold to a relative 1e-9 for n up to 10⁵ and, as the incomplete beta function loses digits, to 1e-7 up to 10⁷ and
+// 1e-5 up to 10⁹ (checked against sums in 40 digits).
 //
 // Source: Clopper and Pearson, The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial, 1934.
 func ClopperPearson(k, n int, level float64) (low, high float64) {

@@ -41,9 +41,9 @@ func (g GPD) ReturnLevel(p float64) float64 {
 	case !(g.Scale > 0 && p >= 0 && p <= 1):
 		return math.NaN()
 	case g.Shape == 0:
-		return -g.Scale * math.Log(p)
+		return float64(-g.Scale * math.Log(p))
 	}
-	return g.Scale / g.Shape * math.Expm1(-g.Shape*math.Log(p))
+	return float64(g.Scale / g.Shape * math.Expm1(-g.Shape*math.Log(p)))
 }
 
 // Shapes that FitGPD looks at. With one above 4 half of the peaks lie below a ten-thousandth of the 95th percentile.

@@ -90,7 +90,7 @@ func (s *SPOT) Add(x float64) (alarm bool) {
 		x = s.alarm
 	}
 	s.n++
-	if x > s.threshold {
+	if x > s.threshold || alarm {
 		s.keep(x-s.threshold, alarm)
 	}
 	if s.fresh*100 >= len(s.peaks) {
@@ -114,9 +114,13 @@ func (s *SPOT) Threshold() float64 { return s.threshold }
 // Tail returns the distribution of what peaks exceed Threshold by.
 func (s *SPOT) Tail() GPD { return s.tail }
 
-// keep takes the excess of one more peak, in place of the oldest if there are too many.
+// keep counts one more peak and takes its excess, in place of the oldest one if there are too many. An alarm where Alarm is
+// Threshold says nothing of the tail.
 func (s *SPOT) keep(excess float64, beyond bool) {
 	s.over++
+	if excess == 0 {
+		return
+	}
 	s.fresh++
 	if len(s.peaks) < MaxPeaks {
 		s.peaks, s.beyond = append(s.peaks, excess), append(s.beyond, beyond)

@@ -44,8 +44,8 @@ func (c *CUSUM) AddGaussian(x, reference, shift, at float64) {
 	if !finite(x) || !finite(reference) || !finite(at) {
 		return
 	}
-	c.Up.add(reference, at, func(r float64) float64 { return shift * (x - r - shift/2) })
-	c.Down.add(reference, at, func(r float64) float64 { return shift * (r - x - shift/2) })
+	c.Up.add(reference, at, func(r float64) float64 { return float64(shift * (x - r - shift/2)) })
+	c.Down.add(reference, at, func(r float64) float64 { return float64(shift * (r - x - shift/2)) })
 }
 
 // AddPoisson takes n events over exposure at a time when the rate is reference, events a unit of exposure, and looks for
