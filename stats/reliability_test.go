@@ -90,6 +90,19 @@ func TestReliabilityOfKnownForecasters(t *testing.T) {
 	}
 }
 
+// A forecast on the edge of two bins belongs to the lower one, the next float to the upper, however products round.
+func TestReliabilityBinEdges(t *testing.T) {
+	for _, bins := range []int{1, 10, 49, 100, 1000} {
+		for i := 1; i < bins; i++ {
+			edge := float64(i) / float64(bins)
+			got := reliability(t, []forecast{{edge, true}, {math.Nextafter(edge, 1), false}}, bins)
+			if below, above := got[i-1], got[i]; below.N != 1 || below.Hits != 1 || above.N != 1 || above.Low != edge {
+				t.Fatalf("at edge %d of %d: %+v and %+v", i, bins, below, above)
+			}
+		}
+	}
+}
+
 func TestReliabilityEdges(t *testing.T) {
 	none, err := stats.Reliability(nil, nil, 4)
 	if err != nil || len(none) != 4 || !math.IsNaN(stats.ExpectedCalibrationError(none)) {
