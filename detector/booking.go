@@ -13,6 +13,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/ledger"
 	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // past is how far before a client's incident its users' own past is read.
@@ -67,9 +68,13 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 		from = min(from, c.From-need)
 	}
 	b := ledger.NewBooker(claims)
+	gauged := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return !c.ByMeasure && c.Flag == cohort.GaugeOff })
 	for _, p := range sortedKeys(shards) {
 		v := shards[p]
 		class := newClassifier(&e.o, v.book, false, len(shards))
+		if gauged {
+			class.gauges = v.gauges.Follow()
+		}
 		head := int64(0)
 		in := inOrder{lateness: int64(e.o.Lateness), fn: func(ev *event.Event) {
 			if ev.Time > head+cohort.Hour {
@@ -80,7 +85,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			if r.repeat || !r.charge {
 				return
 			}
-			b.Add(cohort.Row{Event: ev, Flags: r.flags, Quote: r.quote, Unprompted: unprompted(ev)})
+			b.Add(cohort.Row{Event: ev, Flags: r.flags, Quote: r.quote, Gauge: r.gauge, Unprompted: unprompted(ev)})
 		}}
 		err := e.read(ctx, p, v.from(from), v.offset, func(ev *event.Event) {
 			if ev.Time <= v.head {
@@ -184,6 +189,7 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 // shardView is what booking needs of a shard: where to read, and its prices.
 type shardView struct {
 	book   *price.Book
+	gauges *window.Tracker // without users, with the budgets that are known
 	offset int64
 	head   int64
 	index  []hourOffset

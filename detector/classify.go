@@ -10,6 +10,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/dedupe"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // copyWindow is how long the same tokens of a user under a new request count as a copy.
@@ -29,6 +30,7 @@ type row struct {
 	charge   bool // money was drawn: not a refund, a reset or a negative adjustment
 	flags    cohort.Flags
 	quote    price.Quote
+	gauge    window.Reading // what it reveals of its user's gauge
 }
 
 // classifier tells redeliveries, repeated charges and wrong prices. It is a pure fold over one partition's rows, so the shard
@@ -37,6 +39,7 @@ type classifier struct {
 	book                   *price.Book
 	learn                  bool // learn prices from the rows
 	rows, requests, copies *dedupe.Set
+	gauges                 *window.Tracker // nil where nobody asks for them
 }
 
 func newClassifier(o *Options, book *price.Book, learn bool, partitions int) *classifier {
@@ -53,9 +56,32 @@ func (c *classifier) advance(head int64) {
 	c.rows.Advance(head)
 	c.requests.Advance(head)
 	c.copies.Advance(head)
+	if c.gauges != nil {
+		c.gauges.Advance(head)
+	}
 }
 
 func (c *classifier) classify(e *event.Event) row {
+	r := c.judge(e)
+	if c.gauges == nil || r.repeat {
+		return r
+	}
+	// A charge that is doubted may move the gauge or not, and at its list price or as charged.
+	g := c.gauges.Row(xxhash.Sum64String(e.User), e, window.Charge{
+		Most: max(e.Credits, r.quote.Expected),
+		Sure: e.Kind == event.Usage && r.flags == 0 && e.Dims[event.Pool] == "",
+	})
+	if r.charge {
+		r.gauge = g
+		if g.Kind != window.None {
+			r.flags = r.flags.With(cohort.GaugeOff)
+		}
+	}
+	return r
+}
+
+// judge says what a row is, its gauge set aside.
+func (c *classifier) judge(e *event.Event) row {
 	var r row
 	switch c.rows.Add(e.User, e.ID, dedupe.Content(e)) {
 	case dedupe.Duplicate:

@@ -26,13 +26,14 @@ var layers = map[string][]string{
 	"detector/event":    {},
 	"detector/dedupe":   {"detector/event", "stats"},
 	"detector/price":    {"detector/event", "stats"},
-	"detector/cohort":   {"detector/event", "detector/price", "stats"},
+	"detector/cohort":   {"detector/event", "detector/price", "detector/window", "stats"},
+	"detector/window":   {"detector/event"},
 	"detector/profile":  {"detector/event", "detector/price", "detector/cohort", "stats"},
 	"detector/verdict":  {"detector/event", "detector/price", "detector/cohort", "detector/profile", "stats"},
 	"detector/incident": {"detector/event", "detector/cohort", "detector/verdict"},
 	"detector/ledger":   {"detector/event", "detector/price", "detector/dedupe", "detector/cohort", "detector/verdict", "detector/incident"},
 	"detector": {
-		"detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile",
+		"detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 		"detector/verdict", "detector/incident", "detector/ledger", "stats",
 	},
 
@@ -51,7 +52,7 @@ var layers = map[string][]string{
 
 // pure are the packages that do no IO: no file, socket or log.
 var pure = []string{
-	"stats", "detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile",
+	"stats", "detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 	"detector/verdict", "detector/incident", "detector/ledger",
 }
 

@@ -28,6 +28,17 @@ type Plan struct {
 	Pools            map[string]event.Credits // balances without a window, such as supplementary
 }
 
+// gauged returns the credits of each plan's shortest window, which the gauge shown to users is for.
+func (o *Options) gauged() map[string]event.Credits {
+	out := map[string]event.Credits{}
+	for name, p := range o.Plans {
+		if out[name] = p.FiveHour; p.FiveHour == 0 {
+			out[name] = p.Weekly
+		}
+	}
+	return out
+}
+
 // Planned is an event that explains a change before it happens.
 type Planned struct {
 	From, To time.Time

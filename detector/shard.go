@@ -10,6 +10,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // cellAt is what one leaf did in one tick; it adds to what was said of that tick before.
@@ -81,6 +82,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
 		devices: map[string]struct{}{}, dead: dead, say: say,
 	}
+	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
 	return s, nil
 }
@@ -118,6 +120,7 @@ func (s *shard) place(r Record, e *event.Event) {
 			s.repeat(r == dedupe.Conflict)
 		} else {
 			s.counts.Late++
+			s.class.gauges.Late(user, e)
 		}
 	case onTime:
 		s.count(e)
@@ -161,7 +164,7 @@ func (s *shard) count(e *event.Event) {
 	leaf := s.leaves.Of(&e.Dims)
 	p := s.users.Fold(e, leaf, r.flags, r.quote)
 	s.cell(leaf, e.Time).Count(&cohort.Row{
-		Event: e, Flags: r.flags, Quote: r.quote, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
+		Event: e, Flags: r.flags, Quote: r.quote, Gauge: r.gauge, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
 	})
 	if e.Device != "" && p.NewHour {
 		s.link(e)
@@ -255,7 +258,7 @@ func (s *shard) idle() {
 
 // view returns what booking needs.
 func (s *shard) view() shardView {
-	return shardView{book: s.class.book.Frozen(), offset: s.offset, head: s.clock.head, index: slices.Clone(s.index)}
+	return shardView{book: s.class.book.Frozen(), gauges: s.class.gauges.Follow(), offset: s.offset, head: s.clock.head, index: slices.Clone(s.index)}
 }
 
 // finish closes everything: the input has ended.

@@ -24,7 +24,7 @@ var classWords = map[string]string{
 // causeOf finds what is said of a cause; one that this version does not know is said as it stands.
 func causeOf(class, name string) verdict.Cause {
 	for _, c := range []verdict.Cause{
-		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged,
+		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged, verdict.Window,
 		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
 		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming,
 		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.Unexplained,

@@ -19,10 +19,11 @@ const (
 	Penalised             // a charge of an enforcement system
 	FailureCharged
 	NoTokens // charged without any token field
+	GaugeOff // the gauge shown to its user disagrees with the user's charges
 	NumFlags
 )
 
-var flagNames = [NumFlags]string{"over", "cache_lost", "under", "duplicate", "copy", "penalty", "failure_charged", "no_tokens"}
+var flagNames = [NumFlags]string{"over", "cache_lost", "under", "duplicate", "copy", "penalty", "failure_charged", "no_tokens", "gauge_off"}
 
 // String returns the flag's name.
 func (f Flag) String() string { return flagNames[f] }
@@ -91,6 +92,22 @@ func (s *Shape) Spreads() (flat, input float64) {
 	return sd(s.Flat, s.FlatSquares), sd(s.Input, s.InputSquares)
 }
 
+// Gauge sums what is wrong with gauges: rows by kind, and, of those whose gauge moved too much or too little, how far it moved
+// and what the charges came to, in millionths of a window.
+type Gauge struct {
+	Fast, Slow, Kept int64
+	Shown, Due       int64
+}
+
+// Add adds the sums of h.
+func (g *Gauge) Add(h *Gauge) {
+	g.Fast += h.Fast
+	g.Slow += h.Slow
+	g.Kept += h.Kept
+	g.Shown += h.Shown
+	g.Due += h.Due
+}
+
 // Seen widens First and Last to hold t.
 func (o *Off) Seen(t int64) {
 	if o.First == 0 || t < o.First {
@@ -109,6 +126,7 @@ type Cell struct {
 	Failures   int64 // usage rows whose status is not ok
 	CachedRows int64 // usage rows on which a lost discount would show
 	PricedRows int64 // usage rows whose list value is known
+	Gauged     int64 // rows at which a user's gauge was held against the charges
 
 	Credits event.Sum // all charges; refunds, resets and negative adjustments are none
 	Usage   event.Sum // of kind usage
@@ -120,6 +138,7 @@ type Cell struct {
 
 	Off     *[NumFlags]Off
 	Shape   *Shape // of the rows that are Over
+	Gauge   *Gauge // of the rows that are GaugeOff
 	Moments *[NumMoments]Moment
 }
 
@@ -153,6 +172,8 @@ func (c *Cell) Opportunities(f Flag) int64 {
 		return c.Failures
 	case Penalised:
 		return c.Rows + c.Flagged(Penalised).Rows
+	case GaugeOff:
+		return c.Gauged
 	default:
 		return c.Rows
 	}
@@ -168,6 +189,7 @@ func (c *Cell) Add(d *Cell) {
 	c.Failures += d.Failures
 	c.CachedRows += d.CachedRows
 	c.PricedRows += d.PricedRows
+	c.Gauged += d.Gauged
 	c.Credits.AddSum(d.Credits)
 	c.Usage.AddSum(d.Usage)
 	c.Priced.AddSum(d.Priced)
@@ -190,6 +212,12 @@ func (c *Cell) Add(d *Cell) {
 			c.Shape = new(Shape)
 		}
 		c.Shape.add(d.Shape)
+	}
+	if d.Gauge != nil {
+		if c.Gauge == nil {
+			c.Gauge = new(Gauge)
+		}
+		c.Gauge.Add(d.Gauge)
 	}
 	if d.Moments != nil {
 		if c.Moments == nil {

@@ -14,7 +14,7 @@ func drawCell(t *rapid.T) *Cell {
 	n := func(most int64) int64 { return rapid.Int64Range(0, most).Draw(t, "n") }
 	c := &Cell{
 		Rows: n(1000), Requests: n(1000), Background: n(10), Turns: n(100), Users: n(50), Failures: n(20), CachedRows: n(500),
-		PricedRows: n(900), Input: n(1e12), Cached: n(1e12), CacheWrite: n(1e9), Output: n(1e9),
+		PricedRows: n(900), Gauged: n(300), Input: n(1e12), Cached: n(1e12), CacheWrite: n(1e9), Output: n(1e9),
 	}
 	for _, s := range []*event.Sum{&c.Credits, &c.Usage, &c.Priced, &c.List, &c.Full} {
 		s.Add(event.Credits(n(math.MaxInt64))) // two of them leave 64 bits
@@ -35,6 +35,9 @@ func drawCell(t *rapid.T) *Cell {
 	if rapid.Bool().Draw(t, "shape") {
 		c.Shape = new(Shape)
 		c.Shape.Observe(x.Draw(t, "flat"), x.Draw(t, "input"))
+	}
+	if rapid.Bool().Draw(t, "gauge") {
+		c.Gauge = &Gauge{Fast: n(9), Slow: n(9), Kept: n(9), Shown: n(1e9), Due: n(1e9)}
 	}
 	if rapid.Bool().Draw(t, "moments") {
 		c.Moments = new([NumMoments]Moment)
@@ -61,6 +64,7 @@ func sameCell(t interface{ Fatalf(string, ...any) }, what string, a, b *Cell) {
 		}
 	}
 	var shapes [2]Shape
+	var gauges [2]Gauge
 	var moments [2][NumMoments]Moment
 	x, y := *a, *b
 	for i, c := range []*Cell{&x, &y} {
@@ -70,9 +74,12 @@ func sameCell(t interface{ Fatalf(string, ...any) }, what string, a, b *Cell) {
 		if c.Moments != nil {
 			moments[i] = *c.Moments
 		}
-		c.Off, c.Shape, c.Moments = nil, nil, nil
+		if c.Gauge != nil {
+			gauges[i] = *c.Gauge
+		}
+		c.Off, c.Shape, c.Gauge, c.Moments = nil, nil, nil, nil
 	}
-	if x != y {
+	if x != y || gauges[0] != gauges[1] {
 		t.Fatalf("%s: %+v and %+v", what, x, y)
 	}
 	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(1, math.Abs(a)) }
@@ -132,11 +139,12 @@ func TestOffSpansItsRows(t *testing.T) {
 
 // Opportunities are never fewer than what was found, or a rate would exceed one.
 func TestOpportunities(t *testing.T) {
-	c := &Cell{Rows: 100, Failures: 9, CachedRows: 40, PricedRows: 80}
+	c := &Cell{Rows: 100, Failures: 9, CachedRows: 40, PricedRows: 80, Gauged: 25}
 	c.OffOf(Penalised).Rows = 7
 	for f, want := range map[Flag]int64{
 		Over: 80, Under: 80, CacheLost: 40, FailureCharged: 9, Duplicate: 100, Copy: 100, NoTokens: 100,
 		Penalised: 107, // a penalty is a row of its own
+		GaugeOff:  25,
 	} {
 		if got := c.Opportunities(f); got != want {
 			t.Errorf("%v: %d, want %d", f, got, want)

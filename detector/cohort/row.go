@@ -5,6 +5,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // Row is one charged row and what is known of it.
@@ -12,11 +13,20 @@ type Row struct {
 	Event      *event.Event
 	Flags      Flags
 	Quote      price.Quote
-	Unprompted bool // no turn of the user asked for it
-	NewTurn    bool // the first of its turn
-	NewHour    bool // the user's first of an hour
+	Unprompted bool           // no turn of the user asked for it
+	NewTurn    bool           // the first of its turn
+	NewHour    bool           // the user's first of an hour
+	Gauge      window.Reading // what it reveals of its user's gauge
 
 	Fresh, FreshDay Flags // flags that the user bears for the first time within an hour, a day
+}
+
+// At returns when what f says of the row was so: a gauge is judged at a later row.
+func (r *Row) At(f Flag) int64 {
+	if f == GaugeOff && r.Gauge.At != 0 {
+		return r.Gauge.At
+	}
+	return r.Event.Time
 }
 
 // Count adds a row. What was charged again was asked for once.
@@ -31,6 +41,9 @@ func (c *Cell) Count(r *Row) {
 	}
 	if e.Kind == event.Usage {
 		c.countUsage(r)
+	}
+	if r.Gauge.Judged {
+		c.Gauged++
 	}
 	if r.Flags != 0 {
 		c.countFlags(r)
@@ -75,12 +88,17 @@ func (c *Cell) countFlags(r *Row) {
 		off := c.OffOf(f)
 		off.Rows++
 		off.Charged.Add(r.Event.Credits)
-		off.Seen(r.Event.Time)
+		off.Seen(r.At(f))
 		if f == Over || f == Under || f == CacheLost {
 			off.Expected.Add(r.Quote.Expected)
 		}
-		if f == Over {
+		switch f {
+		case Over:
 			c.shape(r)
+		case GaugeOff:
+			off.Expected.Add(r.Event.Credits) // a wrong gauge charges nobody
+			c.gauge(&r.Gauge)
+		default:
 		}
 		if r.Fresh.Has(f) {
 			off.Users++
@@ -89,6 +107,23 @@ func (c *Cell) countFlags(r *Row) {
 			off.DayUsers++
 		}
 	}
+}
+
+func (c *Cell) gauge(r *window.Reading) {
+	if c.Gauge == nil {
+		c.Gauge = new(Gauge)
+	}
+	var g Gauge
+	switch r.Kind {
+	case window.Fast:
+		g = Gauge{Fast: 1, Shown: r.Shown, Due: r.Due}
+	case window.Slow:
+		g = Gauge{Slow: 1, Shown: r.Shown, Due: r.Due}
+	case window.Kept:
+		g.Kept = 1
+	case window.None:
+	}
+	c.Gauge.Add(&g)
 }
 
 // shapeLeast is the charge below which rounding blurs the shape of an overcharge.

@@ -156,7 +156,7 @@ func TestRecordHoldsTheContractsFields(t *testing.T) {
 // All titles and summaries in one file, to be read side by side as somebody would at night.
 func TestWordsGolden(t *testing.T) {
 	causes := []verdict.Cause{
-		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged,
+		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged, verdict.Window,
 		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
 		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming, verdict.Surge, verdict.PowerUser,
 		verdict.UnderPrice, verdict.Unexplained,
@@ -166,6 +166,8 @@ func TestWordsGolden(t *testing.T) {
 		f := contractual()
 		f.Cause = c
 		switch {
+		case c == verdict.Window:
+			f.Overcharge = event.Sum{}
 		case c == verdict.Farming:
 			f.Scope, f.Users, f.Overcharge, f.Verdict = UsersScope([]string{"a", "b", "c"}, "device"), 3, event.Sum{}, verdict.Verdict{Confidence: 0.62}
 		case c.Class == verdict.Abuse || c == verdict.PowerUser:

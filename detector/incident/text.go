@@ -68,7 +68,10 @@ var classNames = map[verdict.Class]string{
 // title is who, how many times, since when, in one line.
 func (i *Incident) title() string {
 	s := classNames[i.Cause.Class] + ": " + i.who()
-	if i.Verdict.HasRatio {
+	switch {
+	case i.Cause == verdict.Window:
+		s += " shown a wrong gauge" // what it is charged is right
+	case i.Verdict.HasRatio:
 		s += " charged " + times(i.Verdict.Ratio)
 	}
 	return s + " since " + utc(i.StartedAt).Format("15:04Z")

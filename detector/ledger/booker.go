@@ -97,6 +97,8 @@ func (c *claim) order() int {
 	switch {
 	case c.ByMeasure:
 		return 2
+	case c.Flag == cohort.GaugeOff:
+		return 3 // it claims no money
 	case c.exists:
 		return 0
 	}
@@ -123,7 +125,11 @@ func (b *Booker) Add(r cohort.Row) {
 			c.account(e.User).past.add(it)
 			continue
 		}
-		if e.Time < c.From || e.Time > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {
+		at := e.Time
+		if !c.ByMeasure {
+			at = it.At(c.Flag)
+		}
+		if at < c.From || at > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {
 			continue
 		}
 		if !c.ByMeasure {
@@ -138,7 +144,7 @@ func (b *Booker) Add(r cohort.Row) {
 			}
 			a := c.account(e.User)
 			a.now.add(it)
-			a.book(e, 0)
+			a.book(at, e.Credits, 0)
 			taken = true
 			continue
 		}
@@ -149,7 +155,10 @@ func (b *Booker) Add(r cohort.Row) {
 		if c.exists || c.Flag == cohort.NoTokens {
 			expected = 0
 		}
-		c.account(e.User).book(e, expected)
+		if c.Flag == cohort.GaugeOff {
+			expected = e.Credits // the gauge is wrong, not the charge
+		}
+		c.account(e.User).book(at, e.Credits, expected)
 		taken = true
 	}
 }
@@ -208,14 +217,14 @@ func (c *claim) account(user string) *account {
 	return a
 }
 
-func (a *account) book(e *event.Event, expected event.Credits) {
+func (a *account) book(at int64, charged, expected event.Credits) {
 	a.rows++
-	a.charged.Add(e.Credits)
+	a.charged.Add(charged)
 	a.expected.Add(expected)
-	if a.first == 0 || e.Time < a.first {
-		a.first = e.Time
+	if a.first == 0 || at < a.first {
+		a.first = at
 	}
-	a.last = max(a.last, e.Time)
+	a.last = max(a.last, at)
 }
 
 func (h *habit) add(it *cohort.Row) {

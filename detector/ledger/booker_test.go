@@ -84,6 +84,7 @@ func TestBookingByCause(t *testing.T) {
 		{"nor should a copy", cohort.Copy, event.Usage, "1", "1", "0.000000000", "1.000000000"},
 		{"nor the charge of a failed request", cohort.FailureCharged, event.Usage, "1", "1", "0.000000000", "1.000000000"},
 		{"nor a penalty", cohort.Penalised, event.Penalty, "7.5", "0", "0.000000000", "7.500000000"},
+		{"a wrong gauge charges nobody, whatever the row's price", cohort.GaugeOff, event.Usage, "3", "1", "3.000000000", "0.000000000"},
 		{"a charge without tokens has no price to be due", cohort.NoTokens, event.Usage, "3", "0", "0.000000000", "3.000000000"},
 	} {
 		b := NewBooker([]Claim{claimOf(c.flag)})
@@ -231,12 +232,14 @@ func booked(claims []Claim, items []cohort.Row) map[string]Result {
 }
 
 // Oracle: each row goes to the first claim that it fits, those that name rows that should not exist before prices, and
-// these before estimates. Charges are compared to the last digit, and expectations where they are not estimates.
+// these before estimates; gauges, which claim no money, come last. Charges are compared to the last digit, and expectations where they are not estimates.
 func TestRowIsBookedUnderOneIncidentAtMost(t *testing.T) {
 	order := func(c Claim) int {
 		switch {
 		case c.ByMeasure:
 			return 2
+		case c.Flag == cohort.GaugeOff:
+			return 3
 		case c.Flag == cohort.Duplicate, c.Flag == cohort.Copy, c.Flag == cohort.FailureCharged, c.Flag == cohort.Penalised:
 			return 0
 		}
@@ -266,6 +269,9 @@ func TestRowIsBookedUnderOneIncidentAtMost(t *testing.T) {
 			x.charged.Add(e.Credits)
 			if order(ranked[i]) == 1 && ranked[i].Flag != cohort.NoTokens {
 				x.expected.Add(it.Quote.Expected)
+			}
+			if order(ranked[i]) == 3 {
+				x.expected.Add(e.Credits)
 			}
 			want[k] = x
 		}

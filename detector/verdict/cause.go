@@ -33,6 +33,8 @@ var (
 	Penalty         = Cause{MeteringBug, "penalty", "surcharge", "an enforcement system charges honest users", "suspend the enforcement charge, then credit the penalty rows in the ledger"}
 	FailuresCharged = Cause{MeteringBug, "failures_charged", "price", "failed requests are charged", "stop charging failed requests, then credit the rows in the ledger"}
 
+	Window = Cause{MeteringBug, "window", "surcharge", "the gauge shown to users disagrees with their charges", "repair what counts and resets the windows, then start the listed users' windows afresh; no credits are owed"}
+
 	RequestLoop    = Cause{ClientBug, "request_loop", "requests", "the client repeats requests within a turn", "halt the release's rollout and look at its retry and tool loops"}
 	BackgroundWork = Cause{ClientBug, "background_work", "requests", "the client works without being asked", "halt the release's rollout and look at its background jobs"}
 	ContextBloat   = Cause{ClientBug, "context_bloat", "tokens", "the client sends much larger contexts", "halt the release's rollout and look at what it puts into the context"}
@@ -66,6 +68,7 @@ var Families = []Family{
 	{cohort.Penalised, Penalty},
 	{cohort.FailureCharged, FailuresCharged},
 	{cohort.NoTokens, TokenCount},
+	{cohort.GaugeOff, Window},
 }
 
 // lostShare is the share of rows with cached input that must cost exactly what they cost without the discount. A flat

@@ -50,6 +50,8 @@ func cardinal(f *Figures) []Evidence {
 		return []Evidence{figure("failures_charged", fmt.Sprintf("%s of failed requests are charged, %d rows", percent(share), off.Rows), share, 0)}
 	case cohort.NoTokens:
 		return []Evidence{figure("charge_without_tokens", fmt.Sprintf("%s of rows are charged without any token count", percent(share)), share, 0)}
+	case cohort.GaugeOff:
+		return gauge(f, share)
 	}
 	return nil
 }

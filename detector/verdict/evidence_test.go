@@ -37,6 +37,14 @@ func (f *Figures) off(flag cohort.Flag, rows int64, charged, expected float64) *
 	return f
 }
 
+// gauged is a scope whose gauges are wrong: at so many rows too fast, too slow, or not reset.
+func gauged(fast, slow, kept int64) *Figures {
+	f := story(Window, normal).off(cohort.GaugeOff, fast+slow+kept, 400, 400)
+	f.Inside.Gauged, f.Outside.Gauged = 250, 6000
+	f.Inside.Gauge = &cohort.Gauge{Fast: fast, Slow: slow, Kept: kept, Shown: 80_000 * fast, Due: 10_000*fast + 40_000*slow}
+	return f
+}
+
 func behaving(c Cause, m cohort.Measure, shift float64, now traffic) *Figures {
 	f := story(c, now)
 	f.ByMeasure, f.Measure, f.Shift, f.Elsewhere = true, m, shift, 0.01
@@ -90,6 +98,9 @@ func verdicts() []struct {
 		{"metering_bug/duplicate_charge, under new requests", Judge(story(DuplicateCharge, changed(func(x *traffic) { x.requests *= 2 })).off(cohort.Copy, 1000, 1000, 0))},
 		{"metering_bug/penalty", Judge(story(Penalty, changed(func(x *traffic) { x.surcharge = 1.4 })).off(cohort.Penalised, 300, 1100, 0))},
 		{"metering_bug/failures_charged", Judge(story(FailuresCharged, changed(func(x *traffic) { x.price = 1.03 })).off(cohort.FailureCharged, 57, 40, 0))},
+		{"metering_bug/window, eight times too fast", Judge(gauged(190, 0, 2))},
+		{"metering_bug/window, never reset", Judge(gauged(0, 0, 240))},
+		{"metering_bug/window, does not move", Judge(gauged(0, 150, 0))},
 		{"client_bug/request_loop", Judge(behaving(RequestLoop, cohort.RequestsPerTurn, math.Log(6), changed(func(x *traffic) { x.requests *= 6 })))},
 		{"client_bug/background_work", Judge(behaving(BackgroundWork, cohort.Background, math.Log(8), changed(func(x *traffic) { x.requests *= 3 })))},
 		{"client_bug/context_bloat", Judge(behaving(ContextBloat, cohort.InputPerRequest, math.Log(4), changed(func(x *traffic) { x.input *= 4 })))},
