@@ -22,6 +22,7 @@ type evaluation struct {
 	seeds    string
 	parallel int
 	json     bool
+	plots    string
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
@@ -43,7 +44,7 @@ shown to others comes from test seeds, which nothing was fitted to. One run take
 scenarios and seeds print the same bytes, however many run side by side.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
-  drainwatch evaluate --seeds 101-110
+  drainwatch evaluate --seeds 101-110 --plots ./pictures
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
 		Args: cobra.NoArgs,
 		RunE: o.run,
@@ -54,6 +55,7 @@ scenarios and seeds print the same bytes, however many run side by side.`,
 	f.StringVar(&o.seeds, "seeds", "1", "worlds to make of each scenario: N is the first N tuning seeds, FIRST-LAST a range")
 	f.IntVar(&o.parallel, "parallel", runtime.GOMAXPROCS(0), "how many worlds to play side by side; each takes up to half a gigabyte")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -87,6 +89,11 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	var card backtest.Card
 	for _, t := range trials {
 		card.Add(t.onCard())
+	}
+	if o.plots != "" {
+		if err := writePlots(o.plots, seeds, trials, &card); err != nil {
+			return err
+		}
 	}
 	bars := o.bars(cmd, &card)
 	out := cmd.OutOrStdout()

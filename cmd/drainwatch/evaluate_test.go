@@ -2,10 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"image/color"
+	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/fixtures"
 )
 
 const smallScenarios = "testdata/scenarios"
@@ -51,7 +58,9 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("a run of %s side by side says\n%s\nthe first\n%s", parallel, again, out)
 		}
 	}
-	code, table, _ := run(t, "", args...)
+	dir := filepath.Join(t.TempDir(), "pictures")
+	code, table, _ := run(t, "", append(args, "--plots", dir)...)
+	checkPlots(t, dir)
 	if code != exitDone || !strings.HasPrefix(table, "SCENARIO") {
 		t.Errorf("exit code %d\n%s", code, table)
 	}
@@ -66,6 +75,63 @@ func TestEvaluate(t *testing.T) {
 	}
 	if strings.Contains(table, "ONE ACCOUNT") {
 		t.Errorf("no incident is one account's, yet\n%s", table)
+	}
+}
+
+// checkPlots looks for pictures that show something: each has the colours of what it is about.
+func checkPlots(t *testing.T, dir string) {
+	t.Helper()
+	for name, colors := range map[string]int{"delays.png": 1, "reliability.png": 1, "incident.png": 5} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		picture, err := png.Decode(f)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		seen := map[color.Color]int{}
+		for y := range picture.Bounds().Dy() {
+			for x := range picture.Bounds().Dx() {
+				seen[color.RGBAModel.Convert(picture.At(x, y))]++
+			}
+		}
+		for i, c := range plotColors[:colors] {
+			if seen[c] < 20 {
+				t.Errorf("%s: %d pixels of colour %d", name, seen[c], i)
+			}
+		}
+		if white := seen[color.RGBA{255, 255, 255, 255}]; white < picture.Bounds().Dx()*picture.Bounds().Dy()/2 {
+			t.Errorf("%s: %d white pixels: cluttered", name, white)
+		}
+	}
+}
+
+// The example's expected line is the same world without the fault: equal before the onset, a twelfth while it lasts.
+func TestSeries(t *testing.T) {
+	s, err := fixtures.Load(filepath.Join(smallScenarios, "small.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	onset := time.Date(2026, 6, 25, 13, 0, 0, 0, time.UTC)
+	scope := incident.Scope{Kind: "cohort", Where: map[string]string{"plan": "pro", "region": "eu-west-1"}}
+	charged, expected, err := (&trial{scenario: s, seed: 1}).series(scope, onset.Add(-2*time.Hour), onset.Add(2*time.Hour), time.Hour)
+	if err != nil || len(charged) != 5 {
+		t.Fatalf("%v, %v", charged, err)
+	}
+	for i := range charged {
+		want := expected[i]
+		if i == 2 || i == 3 {
+			want *= 12
+		}
+		if expected[i] <= 0 || math.Abs(charged[i]-want) > 1e-4*want { // charges are rounded to a millionth of a credit, row by row
+			t.Errorf("hour %d: charged %v, want %v", i-2, charged[i], want)
+		}
+	}
+	user := incident.Scope{Kind: "user", User: "nobody"}
+	if charged, _, _ := (&trial{scenario: s, seed: 1}).series(user, onset, onset.Add(time.Hour), time.Hour); charged[0] != 0 {
+		t.Errorf("nobody was charged %v", charged)
 	}
 }
 
