@@ -33,6 +33,13 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 			fmt.Fprintf(w, "%s seed %d: %s\n", tr.scenario.Name, tr.seed, neutral(wrong))
 		}
 	}
+	var told []string
+	for _, tr := range trials {
+		if s := tr.scenario; s.Open != "" && !slices.Contains(told, s.Name) {
+			told = append(told, s.Name)
+			fmt.Fprintf(w, "%s is open: %s\n", s.Name, neutral(s.Open))
+		}
+	}
 	fmt.Fprintln(w)
 	if names := card.Scenarios(); len(names) < len(trials) {
 		if err := writeScenarios(w, names, card); err != nil {
