@@ -23,6 +23,7 @@ type evaluation struct {
 	parallel int
 	json     bool
 	plots    string
+	card     string
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
@@ -56,6 +57,7 @@ scenarios and seeds print the same bytes, however many run side by side.`,
 	f.IntVar(&o.parallel, "parallel", runtime.GOMAXPROCS(0), "how many worlds to play side by side; each takes up to half a gigabyte")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
+	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -82,6 +84,12 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	var doc *document
+	if o.card != "" {
+		if doc, err = openDocument(o.card); err != nil {
+			return err
+		}
+	}
 	trials, err := runTrials(cmd.Context(), scenarios, seeds, o.parallel, log)
 	if err != nil {
 		return err
@@ -92,6 +100,11 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	}
 	if o.plots != "" {
 		if err := writePlots(o.plots, seeds, trials, &card); err != nil {
+			return err
+		}
+	}
+	if doc != nil {
+		if err := doc.write(seeds, len(trials), &card); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,19 @@ func TestEvaluate(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "pictures")
-	code, table, _ := run(t, "", append(args, "--plots", dir)...)
+	readme := filepath.Join(t.TempDir(), "README.md")
+	const mark = "<!-- evaluate:begin  by make card -->\n"
+	write := func(text string) {
+		if err := os.WriteFile(readme, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# x\n" + mark + "old\n<!-- evaluate:end -->\nrest\n")
+	code, table, _ := run(t, "", append(args, "--plots", dir, "--card", readme)...)
+	text, _ := os.ReadFile(readme)
+	if got := string(text); !strings.HasPrefix(got, "# x\n"+mark+"\n```text\n1 scenario, 2 worlds") || !strings.HasSuffix(got, "```\n\n<!-- evaluate:end -->\nrest\n") || strings.Contains(got, "old") {
+		t.Errorf("the document now reads\n%s", got)
+	}
 	checkPlots(t, dir)
 	if code != exitDone || !strings.HasPrefix(table, "SCENARIO") {
 		t.Errorf("exit code %d\n%s", code, table)
@@ -161,6 +173,8 @@ func TestEvaluateErrors(t *testing.T) {
 		"no seed":          {[]string{"--seeds", "0"}, "drainwatch: read command line: --seeds 0: must be at least 1\n"},
 		"mixed seeds":      {[]string{"--seeds", "99-102"}, "drainwatch: read command line: --seeds 99-102: mixes tuning seeds (1 to 100) with test seeds (from 101 on); run 99-100 and 101-102 apart\n"},
 		"nothing at once":  {[]string{"--parallel", "0"}, "drainwatch: read command line: --parallel 0: must be at least 1\n"},
+		"no such document": {[]string{"--card", filepath.Join(empty, "x.md")}, "drainwatch: read --card: open " + filepath.Join(empty, "x.md")},
+		"no place for it":  {[]string{"--card", filepath.Join(dir, "bad.yaml")}, "drainwatch: read --card " + filepath.Join(dir, "bad.yaml") + ": want a line <!-- evaluate:begin --> and below it <!-- evaluate:end -->"},
 		"mistakes in file": {[]string{"--scenarios", dir}, filepath.Join(dir, "bad.yaml") + ":2: start"},
 	} {
 		t.Run(name, func(t *testing.T) {
