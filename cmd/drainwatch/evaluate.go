@@ -29,6 +29,8 @@ type evaluation struct {
 	maxPages, maxTickets          int
 	maxDelay                      time.Duration
 	maxLedgerError                float64
+	held                          bool
+	minOpenRecall                 float64
 }
 
 func newEvaluateCmd() *cobra.Command {
@@ -42,7 +44,10 @@ said that is not true. With a bar (--min-…, --max-…) it exits with 3 if the 
 
 A seed makes a world of a scenario. Seeds 1 to 100 are for tuning, those from 101 on for testing: a figure that is
 shown to others comes from test seeds, which nothing was fitted to. One run takes seeds of one kind only. The same
-scenarios and seeds print the same bytes, however many run side by side.`,
+scenarios and seeds print the same bytes, however many run side by side.
+
+A scenario is open while the detector is known not to be up to it. It counts on the card like any other; --held takes it
+out of the bars, so that what is reached elsewhere can be held.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
   drainwatch evaluate --seeds 101-110 --plots ./pictures
@@ -65,6 +70,8 @@ scenarios and seeds print the same bytes, however many run side by side.`,
 	f.IntVar(&o.maxTickets, "max-tickets", 0, "bar: most tickets that no incident justifies")
 	f.DurationVar(&o.maxDelay, "max-delay", 0, "bar: longest time from onset to decision")
 	f.Float64Var(&o.maxLedgerError, "max-ledger-error", 0, "bar: largest relative error of an overcharge that the rows tell exactly")
+	f.BoolVar(&o.held, "held", false, "judge the bars above without the scenarios that are known to be open")
+	f.Float64Var(&o.minOpenRecall, "min-open-recall", 0, "bar: least share found with the right class in the scenarios that are known to be open")
 	return cmd
 }
 
@@ -108,7 +115,7 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 			return err
 		}
 	}
-	bars := o.bars(cmd, &card)
+	bars := o.bars(cmd, scenarios, &card)
 	out := cmd.OutOrStdout()
 	if o.json {
 		err = writeCardJSON(out, seeds, trials, &card, bars)
@@ -168,7 +175,14 @@ type bar struct {
 }
 
 // bars judges the figures for which a bar was given.
-func (o *evaluation) bars(cmd *cobra.Command, card *backtest.Card) []bar {
+func (o *evaluation) bars(cmd *cobra.Command, scenarios []*fixtures.Scenario, card *backtest.Card) []bar {
+	isOpen := func(name string) bool {
+		return slices.ContainsFunc(scenarios, func(s *fixtures.Scenario) bool { return s.Name == name && s.Open != "" })
+	}
+	open := card.Of(isOpen).Total()
+	if o.held {
+		card = card.Of(func(name string) bool { return !isOpen(name) })
+	}
 	bars, t := []bar{}, card.Total()
 	atLeast := func(flag string, got, limit float64) {
 		if cmd.Flags().Changed(flag) {
@@ -187,5 +201,6 @@ func (o *evaluation) bars(cmd *cobra.Command, card *backtest.Card) []bar {
 	atMost("max-tickets", float64(card.False(incident.Ticket).Count), float64(o.maxTickets))
 	atMost("max-delay", t.Delay.Max, o.maxDelay.Seconds())
 	atMost("max-ledger-error", t.LedgerMax, o.maxLedgerError)
+	atLeast("min-open-recall", open.Recall.Value(), o.minOpenRecall)
 	return bars
 }

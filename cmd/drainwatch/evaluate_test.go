@@ -158,6 +158,31 @@ func TestEvaluateMissedBar(t *testing.T) {
 	}
 }
 
+// What is known to be open counts on the card, and for the bars unless they are to hold what is reached.
+func TestEvaluateOpen(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(smallScenarios, "small.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A fiftieth of the rows goes missing for two hours: nobody can tell.
+	open := strings.NewReplacer("kind: price", "kind: lost_rows", "factor: 12", "share: 0.02", "\nstart:", "\nopen: nobody would see it\nstart:").Replace(string(text))
+	if err := os.WriteFile(filepath.Join(dir, "unseen.yaml"), []byte(open), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"evaluate", "--scenarios", dir, "--log-level", "off", "--min-recall", "1"}
+	code, out, _ := run(t, "", args...)
+	if code != exitMissed || !strings.Contains(out, "\nunseen is open: nobody would see it\n") || !strings.Contains(out, "\nbar min-recall 1: 0, MISSED\n") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if code, out, _ = run(t, "", append(args, "--held")...); code != exitDone || !strings.Contains(out, "\nall             1          0.000 ") {
+		t.Errorf("held to what is not open: exit code %d\n%s", code, out)
+	}
+	if code, _, errs := run(t, "", append(args, "--held", "--min-open-recall", "0.1")...); code != exitMissed || !strings.Contains(errs, "min-open-recall") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
 func TestEvaluateErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte("story: x\nstart: noon\nusres: 5\n"), 0o644); err != nil {

@@ -66,7 +66,7 @@ func writeScenarios(w io.Writer, names []string, card *backtest.Card) error {
 	t := newTable(w)
 	fmt.Fprintln(t, "SCENARIO\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tEVIDENT P50\tP90\tP95\tMAX\tFALSE PAGES\tTICKETS")
 	for _, name := range names {
-		of := card.Of(name)
+		of := card.Of(func(of string) bool { return of == name })
 		x := of.Total()
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%.3f\t%s\t%d\t%d\n", name, x.Labels, x.Recall.Value(), x.Cause.Value(), x.Scope.Value(),
 			spreadCells(x.Evident, seconds), of.False(incident.Page).Count, of.False(incident.Ticket).Count)

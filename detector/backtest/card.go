@@ -147,11 +147,11 @@ func (c *Card) Scenarios() []string {
 	return out
 }
 
-// Of returns the card of one scenario's runs.
-func (c *Card) Of(scenario string) *Card {
+// Of returns the card of the runs of some scenarios.
+func (c *Card) Of(scenario func(string) bool) *Card {
 	var out Card
 	for _, r := range c.runs {
-		if r.Scenario == scenario {
+		if scenario(r.Scenario) {
 			out.Add(r)
 		}
 	}

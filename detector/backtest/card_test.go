@@ -59,7 +59,7 @@ func TestCard(t *testing.T) {
 	if names := c.Scenarios(); !slices.Equal(names, []string{"one", "two"}) {
 		t.Errorf("scenarios %v", names)
 	}
-	if two := c.Of("two"); two.Total().Labels != 2 || two.UserWeeks() != 500 || two.False(incident.Ticket).Count != 0 {
+	if two := c.Of(func(name string) bool { return name == "two" }); two.Total().Labels != 2 || two.UserWeeks() != 500 || two.False(incident.Ticket).Count != 0 {
 		t.Errorf("the card of one scenario: %+v", two.Total())
 	}
 }
