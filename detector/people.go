@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -27,6 +28,15 @@ func (f *fleet) person(u profile.Finding) {
 		if l := f.userLive(u.User, byUser); l != nil {
 			l.finding.Over = true
 			l.finding.LastAt = max(l.finding.LastAt, u.Since)
+			f.update(l)
+		}
+	case profile.Accepted:
+		if l := f.userLive(u.User, byUser); l != nil {
+			l.finding.Over = true
+			l.finding.Verdict.Evidence = append(l.finding.Verdict.Evidence, verdict.Evidence{
+				Code: "accepted_as_usual", Against: true, Observed: &u.Observed, Expected: &u.Expected,
+				Text: fmt.Sprintf("has gone on for a week of active days and is taken for what the user does now: x%.2g of before", u.Ratio),
+			})
 			f.update(l)
 		}
 	}

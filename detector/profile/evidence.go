@@ -13,9 +13,10 @@ type FindingKind uint8
 
 // What can be found about one user.
 const (
-	Suspect FindingKind = iota // rows that are off by themselves
-	Drain                      // volume beyond the user's own past
-	Calm                       // the drain is over
+	Suspect  FindingKind = iota // rows that are off by themselves
+	Drain                       // volume beyond the user's own past
+	Calm                        // the drain is over
+	Accepted                    // it has gone on for so long that it is what the user does now
 )
 
 // Finding is said of one user, first when evidence passes its threshold, then hourly while it stands.
@@ -31,6 +32,7 @@ type Finding struct {
 	// Of a Drain.
 	Evidence               float64 // nats of the leaky volume evidence
 	Novel                  float64 // nats of the same over identities first seen within a day
+	Strange                float64 // and over rows of which device and network or country are new at once
 	Score                  float64 // of the evidence with identity
 	Ratio                  float64 // list value an active bucket over the user's past
 	Observed, Expected     float64 // credits an active bucket
@@ -39,6 +41,7 @@ type Finding struct {
 	NovelHours             int     // of the last 24 in which those had rows
 	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
 	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
+	OwnKey                 bool    // a key was first seen when that began
 	Past                   float64 // active buckets that the past stands on
 	NewDevices, Devices    int     // first seen within a day, and seen within a day
 	NewNetworks, Networks  int
@@ -48,36 +51,51 @@ type Finding struct {
 	Evenness, PastEvenness float64 // coefficient of variation of the gaps between rows; NaN unknown
 }
 
-// Thresholds of evidence. Source of the recursions: the frontier of research on client traces, where Volume 75 stands near
-// ten false alarms a million user-weeks; evidence with identity needs less.
+// Thresholds of evidence, in nats, set on the frontier (make frontier, seeds 1 to 9; figures in doc.go): ten findings in a
+// million innocent account-weeks of the calm population for each of the first two.
 const (
-	VolumeThreshold   = 75
-	IdentityThreshold = 14
-	suspectRows       = 10
-	leastPast         = 2 // active buckets of past without which nobody is accused
-	crowd             = 4
-	intruderHours     = 12 // a person on a new computer rests more
-	evenFor           = 4 * cohort.Hour
-	evenAt            = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
-	leakHours         = 24.0
+	VolumeThreshold   = 42
+	IdentityThreshold = 18
+	strangeNats       = 0.5 // of score a nat of evidence is worth that stands on strangers alone
+
+	holdAt     = 20      // of volume, before the usual day's share is taken off: what stands there is not learned from
+	volumePast = 15      // active buckets of past without which nobody is accused by volume alone,
+	volumeAge  = 4 * day // nor before that age: what a user's usual is, is not known
+	dutyNats   = 0.4     // of evidence that an active bucket of the user's usual day takes: who works all day has such days
+	dutyMost   = 100     // active buckets of a day that count for that
+	stepMost   = 4       // times 3m beyond which a bucket says no more: how many there are says more than how large they are
+
+	suspectRows   = 10
+	leastPast     = 2 // active buckets of past without which nobody is accused
+	crowd         = 4
+	intruderHours = 12 // a person on a new computer rests more
+	intruderRatio = 8  // days' volume that a job in a cloud seldom draws
+	scriptRatio   = 10 // days' volume that the owner's own new script seldom draws,
+	doubtRatio    = 25 // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
+	evenFor       = 4 * cohort.Hour
+	evenAt        = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
+	leakHours     = 24.0
 )
 
 // weigh updates the evidence with a closed bucket:
 //
-//	W ← max(0, W·e^(−Δ/24 h) + ln(0.6 + 0.4·min(y/3m, 8)))
+//	W ← max(0, W·e^(−Δ/24 h) + ln(0.6 + 0.4·min(y/3mg, 4)))
 //
-// with y the bucket's list value and m the past's mean an active bucket; N alike on what identities first seen within a day
-// drew, with 2m, and reset when they drew nothing.
+// with y the bucket's list value, m the past's mean an active bucket and g ≥ 1 how far m may be off (guard); N alike on what
+// identities first seen within a day drew, and J on what a stranger drew, with 2m, at most 8, reset when they drew nothing.
+// A low bound on a bucket and one that falls with the user's usual day tell a drain from a bout of work better than large
+// bounds do: on the frontier that was worth a third of the time.
 func (t *Table) weigh(u *User, c, b *Counts) {
-	const prior = 5 // active buckets that the mean user counts for
 	pop := float32(0)
 	if t.logs.n > 0 {
 		pop = float32(math.Exp(float64(t.logs.sum / t.logs.n)))
 	}
 	if v := c.volume(); v > 0 {
-		t.logs.n, t.logs.sum = t.logs.n*0.9999+1, t.logs.sum*0.9999+float32(math.Log(float64(v)))
+		log := float32(math.Log(float64(v)))
+		t.logs.n, t.logs.sum = t.logs.n*0.9999+1, t.logs.sum*0.9999+log
+		u.logsToday.observe(log)
 	}
-	m := (b.volume() + prior*pop) / (b.Buckets + prior)
+	m := b.mean(pop)
 	if m <= 0 {
 		return
 	}
@@ -85,16 +103,18 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	u.weighedAt = u.bucket
 	u.dayVolume = u.dayVolume*leak + c.volume()
 	u.dayNovel = u.dayNovel*leak + u.novelNow
-	step := func(y, h float32) float32 {
-		return float32(math.Log(0.6 + 0.4*min(float64(y/(h*m)), 8)))
-	}
+	step := func(y, m, most float64) float32 { return float32(math.Log(0.6 + 0.4*min(y/m, most))) }
 	before := u.volume
-	u.volume = max(0, u.volume*leak+step(c.volume(), 3))
-	if u.novelNow > 0 {
-		u.novel = max(0, u.novel*leak+step(u.novelNow, 2))
-	} else {
-		u.novel *= leak * leak
+	u.volume = max(0, u.volume*leak+step(float64(c.volume()), 3*float64(m)*u.guard(b), stepMost))
+	gather := func(w *float32, y float32) {
+		if y > 0 {
+			*w = max(0, *w*leak+step(float64(y), 2*float64(m), 8))
+		} else {
+			*w *= leak * leak
+		}
 	}
+	gather(&u.novel, u.novelNow)
+	gather(&u.strange, u.strangeNow)
 	if !u.said && before == 0 && u.novel <= 1 {
 		u.since, u.standing = u.bucket, Counts{}
 	}
@@ -118,6 +138,27 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	}
 }
 
+// mean returns the mean volume of an active bucket. The population's, whose users differ by orders of magnitude, counts for
+// five buckets where there is no past, and for ever less as there is.
+func (c *Counts) mean(pop float32) float32 {
+	w := 25 / (5 + c.Buckets)
+	return (c.volume() + w*pop) / (c.Buckets + w)
+}
+
+// guard returns by how much the past's mean may be off: e^(s/√(1+n/4)), where s is how much the logarithm of a bucket deviates
+// and n the past's buckets, of which about four at a time are one sitting.
+func (u *User) guard(b *Counts) float64 {
+	const usual, weight = 1.2, 10 // the deviation of those of whom too little is known
+	l := &u.logsPast
+	variance := 0.0
+	if l.n > 0 {
+		mean := float64(l.sum / l.n)
+		variance = max(float64(l.squares/l.n)-mean*mean, 0)
+	}
+	s := math.Sqrt((variance*float64(l.n) + usual*usual*weight) / (float64(l.n) + weight))
+	return math.Exp(s / math.Sqrt(1+float64(b.Buckets)/4))
+}
+
 // strong says whether a finding passes any threshold.
 func (f *Finding) strong() bool {
 	return f.Evidence >= VolumeThreshold || f.identified() >= IdentityThreshold || f.Crowd() || f.Script() || f.Intruder()
@@ -131,10 +172,18 @@ func (f *Finding) identified() float64 {
 	return f.Score
 }
 
+// evidence returns the volume evidence that a user is judged by: less what their usual day takes, none of who is too new.
+func (u *User) evidence() float64 {
+	if u.past.Buckets < volumePast || u.bucket-u.FirstAt < volumeAge {
+		return 0
+	}
+	return max(0, float64(u.volume)-dutyNats*min(float64(u.pastActive/max(u.pastDays, 1)), dutyMost))
+}
+
 func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
 		Kind: Drain, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
-		Evidence: float64(u.volume), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
+		Evidence: u.evidence(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
 		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
 	if u.evenness.n > 0 {
@@ -158,12 +207,13 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.NewCountries, _, since[country] = u.ids[country].fresh(now)
 	// The latest kind to turn new is the newcomer's: the owner may have roamed the evening before.
 	f.NewFrom = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
-	for k, at := range since {
-		if at < now && kind(k) != client {
+	for _, at := range since {
+		if at < now {
 			f.NewSince = max(f.NewSince, int64(at)*1e9)
 		}
 	}
-	f.Novel = float64(u.novel)
+	f.OwnKey = u.evenSince != 0 && u.ids[apiKey].firstSince(uint32((u.evenSince-2*cohort.Hour)/1e9))
+	f.Novel, f.Strange = float64(u.novel), float64(u.strange)
 	if u.novel > 0 {
 		nats := 0.0
 		if f.NewDevices > 0 {
@@ -179,7 +229,7 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 			nats += 2.5
 		}
 		n := float64(u.novel)
-		f.Score = 1.1*math.Log1p(2*n) + n/16 + 0.85*min(nats, 11) + 0.4*f.Automation()
+		f.Score = 1.1*math.Log1p(2*n) + n/8 + 0.85*min(nats, 11) + 0.4*f.Automation() + strangeNats*f.Strange
 	}
 	return f
 }
@@ -199,10 +249,17 @@ func (u *User) drawn() (now, past Counts) {
 	return now, past
 }
 
-// Script says whether a machine seems to draw: evenly for hours where the user's rows are not even, and several times what the
-// user's days do.
+// Script says whether a machine seems to draw: evenly for hours, lately, where the user's rows are not even, and many times what
+// the user's days do. It takes more where it is not known how even they used to be, and where a key made for it on the owner's
+// machines says that it is the owner's.
 func (f *Finding) Script() bool {
-	return f.EvenSince != 0 && f.At-f.EvenSince >= evenFor && f.Evenness < evenAt && !(f.PastEvenness < 2*f.Evenness) && f.DayRatio >= 4 && f.Days >= 1
+	if f.EvenSince == 0 || f.At-f.EvenSince < evenFor || f.At-f.EvenSince > evenAccepted || !f.Even() || f.PastEvenness < 2*f.Evenness || f.Days < 1 {
+		return false
+	}
+	if math.IsNaN(f.PastEvenness) || f.OwnKey && !f.Elsewhere() {
+		return f.DayRatio >= doubtRatio
+	}
+	return f.DayRatio >= scriptRatio
 }
 
 // Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
@@ -214,7 +271,7 @@ func (f *Finding) Elsewhere() bool {
 // Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
 // and draws several of the owner's days, while one of the owner's is at work too. A new computer replaces the old.
 func (f *Finding) Intruder() bool {
-	return f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours && f.NovelRatio >= 3
+	return f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours && f.NovelRatio >= intruderRatio
 }
 
 // Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
@@ -243,7 +300,7 @@ func (f *Finding) Automation() float64 {
 
 // held says whether evidence stands that the past must not learn from.
 func (u *User) held() bool {
-	return u.past.Buckets >= minPast && u.volume >= VolumeThreshold/3 || u.said || u.evenSince != 0 && u.bucket-u.evenSince >= evenFor/2 && u.oddlyEven()
+	return u.past.Buckets >= minPast && u.volume >= holdAt || u.said || u.oddlyEven()
 }
 
 func (t *Table) keys(want func(*User) bool) []string {

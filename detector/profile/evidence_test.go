@@ -42,7 +42,8 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 				pop = math.Exp(mean / n)
 			}
 			logs = append(logs, math.Log(y))
-			m := (float64(past.List) + 5*pop) / (float64(past.Buckets) + 5)
+			prior := 25 / (5 + float64(past.Buckets))
+			m := (float64(past.List) + prior*pop) / (float64(past.Buckets) + prior)
 			if m <= 0 {
 				continue // nothing to compare with: no past, and nobody before
 			}
@@ -50,10 +51,11 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 			if past.Buckets == 0 && len(logs) == 2 {
 				leak = math.Exp(-float64(u.bucket-monday) / 1e9 / 86400) // the first bucket was not weighed
 			}
-			step := func(x float64) float64 { return math.Log(0.6 + 0.4*min(x, 8)) }
-			W = max(0, W*leak+step(y/(3*m)))
+			step := func(x, most float64) float64 { return math.Log(0.6 + 0.4*min(x, most)) }
+			guard := math.Exp(1.2 / math.Sqrt(1+float64(past.Buckets)/4)) // of a user of whom no day is known
+			W = max(0, W*leak+step(y/(3*m*guard), 4))
 			if novel > 0 {
-				N = max(0, N*leak+step(novel/(2*m)))
+				N = max(0, N*leak+step(novel/(2*m), 8))
 			} else {
 				N *= leak * leak
 			}
@@ -69,6 +71,7 @@ type person struct {
 	rng      *rand.Rand
 	from, to int64 // hours of the day
 	device   string
+	network  string // "" is the usual one
 }
 
 // live folds days of a user's life; each bucket's volume is multiplied by factor, in all hours if always.
@@ -83,6 +86,9 @@ func (p *person) live(t *Table, user string, from, days int64, factor float64, a
 		for i := range int64(5) {
 			e, q := charge(user, at+i*60e9+p.rng.Int64N(60e9), credits/5)
 			e.Device = p.device
+			if p.network != "" {
+				e.ASN = p.network
+			}
 			t.Fold(e, plain, 0, q)
 		}
 	}
@@ -214,35 +220,8 @@ func TestANewIdentityAloneIsNoDrain(t *testing.T) {
 	}
 	e, _ := charge("fresh", monday, 1)
 	user := &User{FirstAt: monday}
-	if user.identify(e) {
+	if novel, _ := user.identify(e); novel {
 		t.Error("an account's first device is a stranger's")
-	}
-}
-
-// Identities are new for a day, and the one longest unseen makes room.
-func TestIdentities(t *testing.T) {
-	var ids identities
-	const now, days = 1_800_000_000, 86400 // in seconds
-	for i := range uint32(perKind) {
-		if first := ids.see(i+1, now-7*days+i); first != now-7*days+i {
-			t.Fatalf("first seen %d", first)
-		}
-	}
-	if first := ids.see(1, now); first != now-7*days {
-		t.Errorf("seen again: first %d", first)
-	}
-	ids.see(99, now-60) // makes the second go
-	if fresh, active, since := ids.fresh(now); fresh != 1 || active != 2 || since != now-60 {
-		t.Errorf("%d fresh of %d active since %d, want 1 of 2 since %d", fresh, active, since, now-60)
-	}
-	if first := ids.see(2, now); first != now {
-		t.Errorf("the one longest unseen is still known: first %d", first)
-	}
-	if first := ids.see(1, now); first != now-7*days {
-		t.Error("the one just seen made room")
-	}
-	if fresh, _, _ := ids.fresh(now + 2*days); fresh != 0 {
-		t.Errorf("%d are fresh after two days", fresh)
 	}
 }
 
@@ -277,6 +256,61 @@ func TestCrowd(t *testing.T) {
 	}
 	if f := live(2, 4); f.Crowd() {
 		t.Errorf("two devices: %+v", f)
+	}
+}
+
+// Even rows are a script's drain where the user's were not even, the volume is out of proportion, and they are not plainly the
+// owner's new script or the account's habit.
+func TestScript(t *testing.T) {
+	base := Finding{At: monday + day, EvenSince: monday + day - 5*cohort.Hour, Evenness: 0.1, PastEvenness: 1, DayRatio: 15, Days: 5}
+	for _, c := range []struct {
+		name   string
+		change func(*Finding)
+		want   bool
+	}{
+		{"even unlike before, fifteen days' volume", func(*Finding) {}, true},
+		{"too little to be more than a chore", func(f *Finding) { f.DayRatio = 5 }, false},
+		{"for too short a time", func(f *Finding) { f.EvenSince = f.At - 3*cohort.Hour }, false},
+		{"for so long that it is a habit", func(f *Finding) { f.EvenSince = f.At - 4*day }, false},
+		{"as even as ever: an old bot on a busy day", func(f *Finding) { f.PastEvenness = 0.12 }, false},
+		{"nobody knows how even it was", func(f *Finding) { f.PastEvenness = math.NaN() }, false},
+		{"nobody knows, and beyond doubt", func(f *Finding) { f.PastEvenness, f.DayRatio = math.NaN(), 40 }, true},
+		{"a key made for it on the owner's machine", func(f *Finding) { f.OwnKey, f.NewKeys = true, 1 }, false},
+		{"the same beyond doubt", func(f *Finding) { f.OwnKey, f.NewKeys, f.DayRatio = true, 1, 40 }, true},
+		{"a key made for it from elsewhere", func(f *Finding) { f.OwnKey, f.NewKeys, f.NewNetworks = true, 1, 1 }, true},
+		{"uneven", func(f *Finding) { f.Evenness = 0.9 }, false},
+		{"no day to compare with", func(f *Finding) { f.Days = 0.5 }, false},
+	} {
+		f := base
+		c.change(&f)
+		if f.Script() != c.want {
+			t.Errorf("%s: %v", c.name, !c.want)
+		}
+	}
+}
+
+// An account that was even from the start is known to be so: its busy days are no script's, and its past is learned.
+func TestAnOldBotIsKnown(t *testing.T) {
+	table, h := newHeard()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for b := range int64(10 * 144) {
+		credits := math.Exp(rng.NormFloat64())
+		if b > 9*144 {
+			credits *= 30
+		}
+		for i := range int64(20) {
+			e, q := charge("bot", monday+b*Bucket+i*30e9, credits/20)
+			table.Fold(e, plain, 0, q)
+		}
+	}
+	table.Close(monday + 10*day)
+	if u := table.User("bot"); u.past.Buckets < dayCap || u.evenness.n == 0 {
+		t.Errorf("past of %v buckets, evenness of %v", u.past.Buckets, u.evenness.n)
+	}
+	for _, f := range h.of(Drain) {
+		if f.Script() {
+			t.Errorf("a script's: %+v", f)
+		}
 	}
 }
 

@@ -13,7 +13,6 @@ const (
 	device kind = iota
 	network
 	apiKey
-	client
 	country
 	numKinds
 )
@@ -61,6 +60,16 @@ func (ids *identities) fresh(now uint32) (fresh, active int, since uint32) {
 	return fresh, active, since
 }
 
+// firstSince says whether an identity came after sec.
+func (ids *identities) firstSince(sec uint32) bool {
+	for i := range ids {
+		if ids[i].hash != 0 && ids[i].first >= sec {
+			return true
+		}
+	}
+	return false
+}
+
 const daySec = 86400
 
 func hash32(s string) uint32 {
@@ -72,22 +81,23 @@ func hash32(s string) uint32 {
 }
 
 // identify notes who the row looks like and says whether it comes from a device, network or key first seen within a day,
-// while the user as such is older than that.
-func (u *User) identify(e *event.Event) (novel bool) {
+// while the user as such is older than that; and whether from a stranger: a new device and a new network or country at once,
+// where a new laptop comes to known networks and a journey takes known devices along.
+func (u *User) identify(e *event.Event) (novel, strange bool) {
 	sec := uint32(e.Time / 1e9)
 	old := sec - uint32(u.FirstAt/1e9)
 	net := e.ASN
 	if net == "" {
 		net = e.IP
 	}
-	for k, v := range [numKinds]string{e.Device, net, e.APIKey, e.Dims[event.Client], e.Country} {
+	var fresh [numKinds]bool
+	for k, v := range [numKinds]string{e.Device, net, e.APIKey, e.Country} {
 		if v == "" {
 			continue
 		}
 		first := u.ids[k].see(hash32(v), sec)
-		if old > daySec && sec-first < daySec && kind(k) != client {
-			novel = true
-		}
+		fresh[k] = old > daySec && sec-first < daySec
+		novel = novel || fresh[k]
 	}
-	return novel
+	return novel, fresh[device] && (fresh[network] || fresh[country])
 }

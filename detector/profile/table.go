@@ -9,9 +9,10 @@ import (
 	"github.com/drainwatch/drainwatch/detector/price"
 )
 
-// Bounds of a table. Bytes is what a user costs, the map's share and a key of 64 bytes included.
+// Bounds of a table. Bytes is what a user costs, the map's share and a key of 64 bytes included; who ever bore a flag costs
+// another 216. With keys of 13 bytes it is 976 at a million users (BenchmarkFold).
 const (
-	Bytes    = 1280
+	Bytes    = 1024
 	MaxUsers = 2_000_000
 )
 
@@ -66,7 +67,9 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	if b := e.Time - e.Time%Bucket; b != u.bucket && b > u.bucket {
 		t.close(u)
 		u.bucket = b
-		u.newDay(int32(b/day), u.held())
+		if u.newDay(int32(b/day), u.held()) {
+			t.accept(u)
+		}
 	}
 	if e.Time-u.LastAt > 0 && u.LastAt > 0 && u.now.Rows > 0 {
 		u.gaps.observe(float32(float64(e.Time-u.LastAt) / 1e9))
@@ -108,18 +111,32 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		c.CacheWrite += float32(e.CacheWrite)
 		c.Output += float32(e.Output)
 	}
-	if u.identify(e) {
+	if novel, strange := u.identify(e); novel {
 		value := e.Credits.Float64()
 		if q.Known {
 			value = q.Expected.Float64()
 		}
 		u.novelNow += float32(value)
 		u.novelAwake |= 1
+		if strange {
+			u.strangeNow += float32(value)
+		}
 	}
 	if flags != 0 {
 		t.flag(u, e, flags, q, &r)
 	}
 	return r
+}
+
+// accept ends what was held against a user and says so.
+func (t *Table) accept(u *User) {
+	f := Finding{Kind: Accepted, User: u.Key, Leaf: u.leaf, At: u.bucket, Since: u.since, Expected: float64(u.past.volume() / max(u.past.Buckets, 1))}
+	u.accept()
+	f.Observed = float64(u.past.volume() / max(u.past.Buckets, 1))
+	if f.Expected > 0 {
+		f.Ratio = f.Observed / f.Expected
+	}
+	t.Say(f)
 }
 
 func (t *Table) admit(e *event.Event) *User {
@@ -150,28 +167,32 @@ func (t *Table) evict() int {
 
 // flag counts the flags of a row against its user and says which make the user count anew.
 func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote, r *Row) {
+	if u.flags == nil {
+		u.flags = new(flagState)
+	}
 	minute := int32(e.Time / 60e9)
 	for f := range cohort.NumFlags {
 		if !flags.Has(f) {
 			continue
 		}
-		if minute-u.freshDay[f] >= 24*60 {
+		x := &u.flags[f]
+		if minute-x.freshDay >= 24*60 {
 			r.FreshDay = r.FreshDay.With(f)
-			u.freshDay[f] = minute
+			x.freshDay = minute
 		}
-		if minute-u.freshFlag[f] >= 60 {
+		if minute-x.fresh >= 60 {
 			r.Fresh = r.Fresh.With(f)
-			u.freshFlag[f] = minute
-			u.flagRows[f], u.flagSaid[f] = 0, 0
-			u.flagSince[f] = e.Time
+			x.fresh = minute
+			x.rows, x.said = 0, 0
+			x.since = e.Time
 		}
-		if u.flagRows[f] < math.MaxUint16 {
-			u.flagRows[f]++
+		if x.rows < math.MaxUint16 {
+			x.rows++
 		}
 		// Said at ten rows and at every doubling, and only of a user whose past is clean.
-		if n := u.flagRows[f]; n >= suspectRows && n >= 2*u.flagSaid[f] && u.flagPast[f] < 0.1 && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
-			u.flagSaid[f] = n
-			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: u.flagSince[f], Rows: int64(n), Leaf: u.leaf}
+		if n := x.rows; n >= suspectRows && n >= 2*x.said && x.past < 0.1 && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
+			x.said = n
+			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
 			s.Now, s.Base = u.drawn()
 			t.Say(s)
 		}
@@ -191,21 +212,13 @@ func (t *Table) close(u *User) {
 	}
 	u.even()
 	t.weigh(u, c, &base)
-	for f := range u.flagPast {
-		share := float32(0)
-		if c.Rows > 0 && u.freshFlag[f] != 0 && int64(u.freshFlag[f])*60e9 >= u.bucket {
-			share = min(float32(u.flagRows[f])/c.Rows, 1)
-		}
-		if u.past.Buckets >= minPast || share == 0 {
-			u.flagPast[f] += (share - u.flagPast[f]) / 64
-		} else {
-			u.flagPast[f] += (share - u.flagPast[f]) / 4
-		}
+	if u.flags != nil {
+		u.flags.fade(u.bucket, c.Rows, u.past.Buckets >= minPast)
 	}
 	u.roll()
 	u.today.add(c, 1)
 	u.standing.add(c, 1)
-	u.now, u.gaps, u.novelNow = Counts{}, spread{}, 0
+	u.now, u.gaps, u.novelNow, u.strangeNow = Counts{}, spread{}, 0, 0
 }
 
 // measure compares the bucket with the user's past. Every measure is a log-ratio shrunk to 0 by one unit of the past, so

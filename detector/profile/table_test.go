@@ -51,6 +51,14 @@ func (t *Table) charge(user string, at int64, credits float64) Row {
 	return t.Fold(e, plain, 0, q)
 }
 
+// heap returns the bytes in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // A user costs what the package says: the state, the key, and the share of the map and of the ring.
 func TestAUserCostsNoMoreThanBytes(t *testing.T) {
 	const key = 64 // bytes of a long user id
@@ -60,12 +68,6 @@ func TestAUserCostsNoMoreThanBytes(t *testing.T) {
 	}
 	const users = 20_000
 	table, _ := newHeard()
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	before := heap()
 	for i := range users {
 		table.charge(fmt.Sprintf("u_%062d", i), monday, 1)
@@ -134,17 +136,17 @@ func TestOrderOfUsersDoesNotMatter(t *testing.T) {
 	say := func(shuffle uint64) *heard {
 		table, h := newHeard()
 		rng := rand.New(rand.NewPCG(shuffle, 0))
-		for b := range int64(3 * 144) {
+		for b := range int64(6 * 144) {
 			from := monday + b*Bucket
 			for _, u := range rng.Perm(30) {
-				// A world of its own for each user and bucket: every fifth user drains round the clock on the third day.
+				// A world of its own for each user and bucket: every fifth user drains round the clock on the sixth day.
 				own := rand.New(rand.NewPCG(uint64(u), uint64(b)))
 				credits := math.Exp(own.NormFloat64())
-				drained := b >= 288 && u%5 == 0
+				drained := b >= 5*144 && u%5 == 0
 				if drained {
 					credits *= 30
 				}
-				if own.IntN(3) == 0 || drained {
+				if own.IntN(8) == 0 || drained {
 					table.charge(fmt.Sprint("u", u), from+own.Int64N(Bucket), credits)
 				}
 			}
@@ -302,14 +304,18 @@ func TestSuspects(t *testing.T) {
 }
 
 func BenchmarkFold(b *testing.B) {
-	for _, users := range []int{1_000, 100_000} {
+	for _, users := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(users), func(b *testing.B) {
 			table := NewTable(func(Moments) {}, func(Finding) {})
 			names := make([]string, users)
 			for i := range names {
 				names[i] = fmt.Sprintf("u_%011d", i)
-				table.charge(names[i], monday, 1)
 			}
+			before := heap()
+			for _, name := range names {
+				table.charge(name, monday, 1)
+			}
+			held := heap() - before
 			e, q := charge("", monday, 1)
 			b.ReportAllocs()
 			i := 0
@@ -319,6 +325,7 @@ func BenchmarkFold(b *testing.B) {
 				e.Time += 10e6
 				table.Fold(e, plain, 0, q)
 			}
+			b.ReportMetric(float64(held)/float64(users), "B/user")
 		})
 	}
 }

@@ -12,12 +12,16 @@ const Bucket = int64(600e9)
 
 const (
 	day         = int64(86400e9)
-	dayDecay    = 0.97 // of the past, an active day
-	dayCap      = 48   // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
-	evenGaps    = 12   // gaps of a bucket that say how even they are
-	evenBuckets = 6    // buckets over which that is averaged
-	minPast     = 3    // active buckets of past below which a user is not compared with it
-	minRequests = 15   // requests of past below which a user is not measured
+	dayDecay    = 0.97         // of the past, an active day
+	dayCap      = 48           // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
+	evenGaps    = 12           // gaps of a bucket that say how even they are
+	evenBuckets = 6            // buckets over which that is averaged
+	acceptDays  = 7            // active days for which evidence stands until the user is taken to have changed
+	longDays    = 7 / math.Ln2 // days that a window which halves in seven stands on
+
+	evenAccepted = 3 * day // even rows for so long are the account's habit
+	minPast      = 3       // active buckets of past below which a user is not compared with it
+	minRequests  = 15      // requests of past below which a user is not measured
 )
 
 // Counts are sums over a stretch of time, or decayed sums. Float32 carries seven digits: for ratios, never for money owed.
@@ -70,6 +74,9 @@ type User struct {
 	today      Counts
 	past       Counts  // up to yesterday
 	pastDays   float32 // days that past stands on, decayed alike
+	pastActive float32 // active buckets of those days, uncapped
+	logsToday  spread  // of the logarithm of a bucket's volume
+	logsPast   spread
 	dayNo      int32
 	hourNo     int32
 	awake      uint32 // one bit an hour of the last 24 in which there were rows
@@ -82,12 +89,7 @@ type User struct {
 	turns  [4]uint32 // hashes of the latest turns
 	turnAt uint8
 
-	freshFlag    [cohort.NumFlags]int32 // minute at which the user last counted anew
-	freshDay     [cohort.NumFlags]int32
-	flagRows     [cohort.NumFlags]uint16
-	flagSaid     [cohort.NumFlags]uint16
-	flagSince    [cohort.NumFlags]int64
-	flagPast     [cohort.NumFlags]float32 // share of rows in the past
+	flags        *flagState // nil until a row bears a flag: most users never do
 	freshMeasure int32
 	dayMeasure   int32
 	dayLeaf      *cohort.Leaf
@@ -95,6 +97,7 @@ type User struct {
 	volume              float32 // evidence of volume: leaky, in nats
 	novel               float32 // the same of identities first seen within a day
 	novelNow            float32 // what those drew in this bucket
+	strange, strangeNow float32 // the same of rows that look like nobody known
 	dayVolume, dayNovel float32 // list value over the last day, decayed, of all and of those
 	weighedAt           int64
 	since               int64 // when the evidence that stands began
@@ -102,16 +105,47 @@ type User struct {
 	strongAt            int64  // when it last was strong
 	standing            Counts // drawn since then
 	said                bool
+	heldDays            uint8 // active days on which the past was held, in a row
 	ids                 [numKinds]identities
 	evenSince           int64  // start of the stretch in which they were even
 	lately              spread // of the coefficients of variation of the latest buckets' gaps
 	evenness            spread // and of the past's
 }
 
+// flagState is what a user's flagged rows were.
+type flagState [cohort.NumFlags]struct {
+	since           int64   // when the user last counted anew,
+	fresh, freshDay int32   // its minute, and that of the last time within a day
+	past            float32 // share of rows in the past
+	rows, said      uint16
+}
+
+// fade takes a closed bucket into the shares of flagged rows.
+func (s *flagState) fade(bucket int64, rows float32, known bool) {
+	for f := range s {
+		x := &s[f]
+		share := float32(0)
+		if rows > 0 && x.fresh != 0 && int64(x.fresh)*60e9 >= bucket {
+			share = min(float32(x.rows)/rows, 1)
+		}
+		if known || share == 0 {
+			x.past += (share - x.past) / 64
+		} else {
+			x.past += (share - x.past) / 4
+		}
+	}
+}
+
 // spread sums values to give a coefficient of variation.
 type spread struct{ n, sum, squares float32 }
 
 func (s *spread) observe(x float32) { s.n++; s.sum += x; s.squares += x * x }
+
+func (s *spread) add(t *spread, w float32) {
+	s.n += w * t.n
+	s.sum += w * t.sum
+	s.squares += w * t.squares
+}
 
 func (s *spread) fade(w float32) { s.n *= w; s.sum *= w; s.squares *= w }
 
@@ -138,15 +172,18 @@ func (u *User) even() {
 	case cv < evenAt && u.evenSince == 0:
 		u.evenSince = u.bucket
 	}
-	if !u.held() && u.novel == 0 && u.evenSince == 0 {
+	settled := u.evenSince == 0 || u.bucket-u.FirstAt < 2*day || u.bucket-u.evenSince > evenAccepted
+	if settled && !u.held() && u.novel == 0 {
 		u.evenness.fade(0.99)
 		u.evenness.observe(float32(cv))
 	}
 }
 
-// oddlyEven says whether the user's rows come much more evenly than they used to.
+// oddlyEven says whether the user's rows have come much more evenly than they used to for hours, but not yet for days.
 func (u *User) oddlyEven() bool {
-	return u.evenness.n == 0 || float64(u.evenness.sum/u.evenness.n) > 2*u.evenly()
+	since := u.bucket - u.evenSince
+	return u.evenSince != 0 && since >= evenFor/2 && since <= evenAccepted &&
+		u.evenness.n > 0 && float64(u.evenness.sum/u.evenness.n) > 2*u.evenly()
 }
 
 // evenly returns the mean coefficient of variation lately; NaN while it stands on too little.
@@ -168,22 +205,46 @@ func (u *User) base() Counts {
 	return b
 }
 
-// newDay merges the day before into the past, unless evidence stands.
-func (u *User) newDay(no int32, held bool) {
+// newDay merges the day before into the past, unless evidence stands. When that has stood for acceptDays active days, it says
+// that the past is to be given up: what a user has done for so long is what they do.
+func (u *User) newDay(no int32, held bool) (accept bool) {
 	if u.dayNo == no {
-		return
+		return false
 	}
-	if u.dayNo != 0 && u.today.Buckets > 0 && !held {
-		w := float32(1)
-		if u.today.Buckets > dayCap {
-			w = dayCap / u.today.Buckets
+	if u.dayNo != 0 && u.today.Buckets > 0 {
+		if held {
+			u.heldDays++
+			accept = u.heldDays >= acceptDays
+		} else {
+			u.heldDays = 0
+			u.learn(no)
 		}
-		u.past.scale(dayDecay)
-		u.past.add(&u.today, w)
-		u.pastDays = u.pastDays*dayDecay + float32(no-u.dayNo)
 	}
-	u.today = Counts{}
+	u.today, u.logsToday = Counts{}, spread{}
 	u.dayNo = no
+	return accept
+}
+
+// learn merges today into the past.
+func (u *User) learn(no int32) {
+	w := float32(1)
+	if u.today.Buckets > dayCap {
+		w = dayCap / u.today.Buckets
+	}
+	u.past.scale(dayDecay)
+	u.past.add(&u.today, w)
+	u.pastDays = u.pastDays*dayDecay + float32(no-u.dayNo)
+	u.pastActive = u.pastActive*dayDecay + u.today.Buckets
+	u.logsPast.fade(dayDecay)
+	u.logsPast.add(&u.logsToday, w)
+}
+
+// accept takes what the user did lately for what they do: the long window becomes the past, and no evidence stands.
+func (u *User) accept() {
+	u.past = u.Long
+	u.pastDays = float32(min(float64(u.bucket-u.FirstAt)/float64(day), longDays))
+	u.pastActive = u.Long.Buckets
+	u.volume, u.novel, u.strange, u.heldDays, u.said = 0, 0, 0, 0, false
 }
 
 // tick notes the hour in the awake bits.

@@ -1,0 +1,57 @@
+package profile
+
+import "testing"
+
+// Identities are new for a day, and the one longest unseen makes room.
+func TestIdentities(t *testing.T) {
+	var ids identities
+	const now, days = 1_800_000_000, 86400 // in seconds
+	for i := range uint32(perKind) {
+		if first := ids.see(i+1, now-7*days+i); first != now-7*days+i {
+			t.Fatalf("first seen %d", first)
+		}
+	}
+	if first := ids.see(1, now); first != now-7*days {
+		t.Errorf("seen again: first %d", first)
+	}
+	ids.see(99, now-60) // makes the second go
+	if fresh, active, since := ids.fresh(now); fresh != 1 || active != 2 || since != now-60 {
+		t.Errorf("%d fresh of %d active since %d, want 1 of 2 since %d", fresh, active, since, now-60)
+	}
+	if first := ids.see(2, now); first != now {
+		t.Errorf("the one longest unseen is still known: first %d", first)
+	}
+	if first := ids.see(1, now); first != now-7*days {
+		t.Error("the one just seen made room")
+	}
+	if fresh, _, _ := ids.fresh(now + 2*days); fresh != 0 {
+		t.Errorf("%d are fresh after two days", fresh)
+	}
+}
+
+// A stranger is new by machine and place at once; a new laptop at home and a journey with the old one are not.
+func TestAStrangerIsNewInTwoWays(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		device, network, country string
+		novel, strange           bool
+	}{
+		{"the owner", "laptop", "as1", "DE", false, false},
+		{"a new laptop", "laptop2", "as1", "DE", true, false},
+		{"a journey", "laptop", "as9", "FR", true, false},
+		{"a stranger", "other", "as9", "DE", true, true},
+		{"a stranger abroad", "other", "as1", "FR", true, true},
+		{"without a device, a journey or a stranger", "", "as9", "FR", true, false},
+	} {
+		u := &User{FirstAt: monday}
+		e, _ := charge("u", monday, 1)
+		e.Country = "DE"
+		u.identify(e)
+		e.Time += 5 * day
+		u.identify(e)
+		e.Device, e.ASN, e.Country = c.device, c.network, c.country
+		if novel, strange := u.identify(e); novel != c.novel || strange != c.strange {
+			t.Errorf("%s: novel %v, strange %v", c.name, novel, strange)
+		}
+	}
+}
