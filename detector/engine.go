@@ -38,15 +38,16 @@ type Engine struct {
 	deadMu sync.Mutex
 	dead   map[string]int64
 
-	fleet    *fleet // of the fleet's goroutine once started
-	fleetUp  bool
-	workers  sync.WaitGroup // shards
-	decoders sync.WaitGroup
-	fleetEnd chan struct{}
-	ratedAt  time.Time // of the fleet's goroutine
-	snapshot atomic.Pointer[Snapshot]
-	ledger   atomic.Pointer[[]ledger.Row]
-	metrics  *metrics
+	fleet     *fleet // of the fleet's goroutine once started
+	fleetUp   bool
+	workers   sync.WaitGroup // shards
+	decoders  sync.WaitGroup
+	fleetEnd  chan struct{}
+	ratedAt   time.Time // of the fleet's goroutine
+	plannedAt int64     // the same: hour for which the plans' states were published
+	snapshot  atomic.Pointer[Snapshot]
+	ledger    atomic.Pointer[[]ledger.Row]
+	metrics   *metrics
 }
 
 // message is what the fleet's goroutine takes: a closing, or something to do between two.

@@ -8,6 +8,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 const halfHour = cohort.Hour / 2
@@ -42,6 +43,7 @@ type fleet struct {
 	quietTo  int64                 // event time up to which nothing wakes anybody
 	counts   map[int32]rowCounts
 	users    map[int32]int
+	plans    map[int32][]window.State
 }
 
 // part is what is known of one partition.
@@ -56,7 +58,7 @@ func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)
 	f := &fleet{
 		o: o, store: cohort.NewStore(), parts: map[int32]*part{}, say: say, card: len(o.RateCard) > 0,
 		rules:   incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
-		devices: map[string]*household{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{},
+		devices: map[string]*household{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{}, plans: map[int32][]window.State{},
 	}
 	for _, p := range partitions {
 		f.parts[p] = &part{}
@@ -69,7 +71,7 @@ func (f *fleet) take(c closing) {
 	p := f.parts[c.partition]
 	p.pending = append(p.pending, c)
 	p.upTo, p.idle = max(p.upTo, c.upTo), c.idle
-	f.counts[c.partition], f.users[c.partition] = c.counts, c.users
+	f.counts[c.partition], f.users[c.partition], f.plans[c.partition] = c.counts, c.users, c.plans
 	for {
 		upTo, ok := f.next()
 		if !ok {

@@ -30,6 +30,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		Flag: l.flag, Measure: l.measure, ByMeasure: l.by == byMeasure, Shift: l.shift, Elsewhere: l.elsewhere,
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
+	fig.Runs, fig.RunsBase = f.windows(l)
 	if cause == verdict.CacheDiscount {
 		fig.Flag = cohort.CacheLost
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // Defaults of Options.
@@ -26,6 +27,15 @@ const (
 type Plan struct {
 	FiveHour, Weekly event.Credits
 	Pools            map[string]event.Credits // balances without a window, such as supplementary
+}
+
+// budgets returns what users of each plan may draw.
+func (o *Options) budgets() map[string]window.Budget {
+	out := map[string]window.Budget{}
+	for name, p := range o.Plans {
+		out[name] = window.Budget{FiveHour: p.FiveHour, Weekly: p.Weekly, Pools: p.Pools}
+	}
+	return out
 }
 
 // gauged returns the credits of each plan's shortest window, which the gauge shown to users is for.

@@ -39,6 +39,7 @@ type closing struct {
 	idle      bool // the partition is caught up: ticks need not wait for it
 	counts    rowCounts
 	users     int
+	plans     []window.State // how users stand with their budgets, as of the last full hour
 }
 
 // rowCounts counts a shard's rows by what became of them.
@@ -54,6 +55,9 @@ type shard struct {
 	class     *classifier
 	leaves    *cohort.Leaves
 	users     *profile.Table
+	budgets   *window.Meter
+	planned   int64          // hour for which plans was said
+	plans     []window.State // as of then
 	decoder   *event.Decoder // for held rows
 
 	open     map[int64]*tick // by start
@@ -83,6 +87,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		devices: map[string]struct{}{}, dead: dead, say: say,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
+	s.budgets = window.NewMeter(o.budgets())
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
 	return s, nil
 }
@@ -155,6 +160,7 @@ func (s *shard) count(e *event.Event) {
 		s.counts.First = e.Time
 	}
 	s.counts.Last = max(s.counts.Last, e.Time)
+	draw := s.budgets.Row(xxhash.Sum64String(e.User), e)
 	if !r.charge {
 		if e.Kind == event.Reset {
 			s.resets++
@@ -164,7 +170,7 @@ func (s *shard) count(e *event.Event) {
 	leaf := s.leaves.Of(&e.Dims)
 	p := s.users.Fold(e, leaf, r.flags, r.quote)
 	s.cell(leaf, e.Time).Count(&cohort.Row{
-		Event: e, Flags: r.flags, Quote: r.quote, Gauge: r.gauge, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
+		Event: e, Flags: r.flags, Quote: r.quote, Gauge: r.gauge, Draw: draw, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
 	})
 	if e.Device != "" && p.NewHour {
 		s.link(e)
@@ -215,7 +221,7 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 	}
 	c := closing{
 		partition: s.partition, upTo: upTo, head: s.clock.head, offset: s.offset, findings: s.findings, links: s.links,
-		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(),
+		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(), plans: s.plansAt(upTo),
 	}
 	s.findings, s.links = nil, nil
 	c.cells = append(c.cells, s.late.order...)

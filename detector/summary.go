@@ -27,6 +27,7 @@ type Summary struct {
 	Overcharge    event.Sum        `json:"overcharge_credits"`
 	UsersEvicted  int64            `json:"users_evicted"`
 	ValuesFolded  int64            `json:"values_folded"` // rows with a dimension value beyond its cap
+	Plans         []PlanState      `json:"plans"`         // how users stand with the budgets of their plans at the end
 	ConfigVersion string           `json:"config_version,omitempty"`
 }
 
@@ -70,6 +71,7 @@ func (e *Engine) summary(f *fleet) Summary {
 	for _, r := range f.records(e.id) {
 		s.count(&r)
 	}
+	s.Plans = f.planStates()
 	rows := e.Ledger()
 	s.LedgerRows = len(rows)
 	for _, r := range rows {
@@ -95,6 +97,7 @@ type Snapshot struct {
 	Rows     int64
 	Users    int
 	Cohorts  []CohortRate // everybody first, then plans and regions
+	Plans    []PlanState  // as of the last full hour
 	Open     []incident.Record
 	Resolved []incident.Record
 }
@@ -115,7 +118,7 @@ const rateEvery = 250 * time.Millisecond
 func (e *Engine) snap() {
 	f := e.fleet
 	old := e.snapshot.Load()
-	s := &Snapshot{At: time.Unix(0, f.now).UTC(), Head: time.Unix(0, f.head).UTC(), Cohorts: old.Cohorts}
+	s := &Snapshot{At: time.Unix(0, f.now).UTC(), Head: time.Unix(0, f.head).UTC(), Cohorts: old.Cohorts, Plans: old.Plans}
 	for _, c := range f.counts {
 		s.Rows += c.Rows
 	}
@@ -125,6 +128,10 @@ func (e *Engine) snap() {
 	if now := e.o.Now(); e.o.LiveView && now.Sub(e.ratedAt) >= rateEvery {
 		e.ratedAt = now
 		s.Cohorts = f.rates()
+	}
+	if hour := f.now - f.now%cohort.Hour; (e.o.LiveView || e.o.Registerer != nil) && hour > e.plannedAt {
+		e.plannedAt, s.Plans = hour, f.planStates()
+		e.metrics.plans(s.Plans)
 	}
 	for _, r := range f.records(e.id) {
 		if r.Status == incident.Firing {

@@ -123,6 +123,8 @@ type Cell struct {
 	Background int64 // of those, requests that no turn of a user asked for
 	Turns      int64
 	Users      int64 // users whose first row of an hour fell here
+	Budgeted   int64 // of those, users whose plan has a window
+	Dry        int64 // users who within an hour first look like using their window up before it ends
 	Failures   int64 // usage rows whose status is not ok
 	CachedRows int64 // usage rows on which a lost discount would show
 	PricedRows int64 // usage rows whose list value is known
@@ -186,6 +188,8 @@ func (c *Cell) Add(d *Cell) {
 	c.Background += d.Background
 	c.Turns += d.Turns
 	c.Users += d.Users
+	c.Budgeted += d.Budgeted
+	c.Dry += d.Dry
 	c.Failures += d.Failures
 	c.CachedRows += d.CachedRows
 	c.PricedRows += d.PricedRows

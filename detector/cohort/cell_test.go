@@ -13,7 +13,7 @@ import (
 func drawCell(t *rapid.T) *Cell {
 	n := func(most int64) int64 { return rapid.Int64Range(0, most).Draw(t, "n") }
 	c := &Cell{
-		Rows: n(1000), Requests: n(1000), Background: n(10), Turns: n(100), Users: n(50), Failures: n(20), CachedRows: n(500),
+		Rows: n(1000), Requests: n(1000), Background: n(10), Turns: n(100), Users: n(50), Budgeted: n(50), Dry: n(9), Failures: n(20), CachedRows: n(500),
 		PricedRows: n(900), Gauged: n(300), Input: n(1e12), Cached: n(1e12), CacheWrite: n(1e9), Output: n(1e9),
 	}
 	for _, s := range []*event.Sum{&c.Credits, &c.Usage, &c.Priced, &c.List, &c.Full} {

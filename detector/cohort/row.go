@@ -17,6 +17,7 @@ type Row struct {
 	NewTurn    bool           // the first of its turn
 	NewHour    bool           // the user's first of an hour
 	Gauge      window.Reading // what it reveals of its user's gauge
+	Draw       window.Draw    // what it says of its user's budget
 
 	Fresh, FreshDay Flags // flags that the user bears for the first time within an hour, a day
 }
@@ -38,6 +39,12 @@ func (c *Cell) Count(r *Row) {
 	}
 	if r.NewHour {
 		c.Users++
+		if r.Draw.Budgeted {
+			c.Budgeted++
+		}
+	}
+	if r.Draw.Dry {
+		c.Dry++
 	}
 	if e.Kind == event.Usage {
 		c.countUsage(r)

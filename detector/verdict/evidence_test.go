@@ -74,6 +74,8 @@ func verdicts() []struct {
 	duplicate.Inside.Rows = 4000
 	fresh := story(Unexplained, normal)
 	fresh.Base = Period{}
+	dry := story(Price, changed(func(x *traffic) { x.price = 8 })).off(cohort.Over, 2000, 8000, 1000)
+	dry.Runs, dry.RunsBase = &Period{Budgeted: 400, Dry: 124}, &Period{Budgeted: 380, Dry: 15.2}
 	nan := math.NaN()
 	drain := profile.Finding{
 		User: "u", Ratio: 20, Observed: 2.5, Expected: 0.125, Past: 900, Evenness: nan, PastEvenness: nan, AwakeHours: 9, Devices: 1, Networks: 1,
@@ -99,6 +101,7 @@ func verdicts() []struct {
 		{"metering_bug/penalty", Judge(story(Penalty, changed(func(x *traffic) { x.surcharge = 1.4 })).off(cohort.Penalised, 300, 1100, 0))},
 		{"metering_bug/failures_charged", Judge(story(FailuresCharged, changed(func(x *traffic) { x.price = 1.03 })).off(cohort.FailureCharged, 57, 40, 0))},
 		{"metering_bug/window, eight times too fast", Judge(gauged(190, 0, 2))},
+		{"metering_bug/price, and windows run dry", Judge(dry)},
 		{"metering_bug/window, never reset", Judge(gauged(0, 0, 240))},
 		{"metering_bug/window, does not move", Judge(gauged(0, 150, 0))},
 		{"client_bug/request_loop", Judge(behaving(RequestLoop, cohort.RequestsPerTurn, math.Log(6), changed(func(x *traffic) { x.requests *= 6 })))},

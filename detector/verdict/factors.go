@@ -14,6 +14,7 @@ var Names = []string{"users", "turns", "requests", "rows", "tokens", "cache", "m
 type Period struct {
 	Users, Turns, Requests, Background, Rows, Input, Cached, Output float64
 	Credits, Usage, Priced, List, Full                              float64
+	Budgeted, Dry                                                   float64 // user-hours with a window, and those in which it looked like running dry
 }
 
 // Add adds w times the sums of c.
@@ -31,6 +32,8 @@ func (p *Period) Add(c *cohort.Cell, w float64) {
 	p.Priced += w * c.Priced.Float64()
 	p.List += w * c.List.Float64()
 	p.Full += w * c.Full.Float64()
+	p.Budgeted += w * float64(c.Budgeted)
+	p.Dry += w * float64(c.Dry)
 }
 
 // Plus returns p + q.
@@ -38,6 +41,7 @@ func (p Period) Plus(q Period) Period {
 	return Period{
 		p.Users + q.Users, p.Turns + q.Turns, p.Requests + q.Requests, p.Background + q.Background, p.Rows + q.Rows, p.Input + q.Input, p.Cached + q.Cached,
 		p.Output + q.Output, p.Credits + q.Credits, p.Usage + q.Usage, p.Priced + q.Priced, p.List + q.List, p.Full + q.Full,
+		p.Budgeted + q.Budgeted, p.Dry + q.Dry,
 	}
 }
 
@@ -46,6 +50,7 @@ func (p Period) Scale(w float64) Period {
 	return Period{
 		p.Users * w, p.Turns * w, p.Requests * w, p.Background * w, p.Rows * w, p.Input * w, p.Cached * w, p.Output * w,
 		p.Credits * w, p.Usage * w, p.Priced * w, p.List * w, p.Full * w,
+		p.Budgeted * w, p.Dry * w,
 	}
 }
 

@@ -261,11 +261,11 @@ func TestSplitProductIsRatio(t *testing.T) {
 
 func TestPeriodArithmetic(t *testing.T) {
 	var c cohort.Cell
-	c.Users, c.Turns, c.Requests, c.Background, c.Rows, c.Input, c.Cached, c.Output = 1, 2, 3, 4, 5, 6, 7, 8
+	c.Users, c.Turns, c.Requests, c.Background, c.Rows, c.Input, c.Cached, c.Output, c.Budgeted, c.Dry = 1, 2, 3, 4, 5, 6, 7, 8, 14, 15
 	for i, s := range []*event.Sum{&c.Credits, &c.Usage, &c.Priced, &c.List, &c.Full} {
 		s.Add(event.Credits(9+i) * event.Credit)
 	}
-	want := Period{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
+	want := Period{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 	var p Period
 	p.Add(&c, 1)
 	if p != want {

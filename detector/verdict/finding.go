@@ -38,6 +38,8 @@ type Figures struct {
 	Adopted   string  // the value of the scope that appeared with the onset
 	Planned   string  // the calendar entry that covers it
 	HasCard   bool
+	Runs      *Period // what the scope's windows did, where its plans have budgets
+	RunsBase  *Period // and in like hours before
 }
 
 // Verdict is what is said.
@@ -62,6 +64,7 @@ func Judge(f *Figures) Verdict {
 	for _, name := range missing {
 		v.Evidence = append(v.Evidence, line("factor_left_out", fmt.Sprintf("%s: no baseline to hold it against; its effect stands under mix", name)))
 	}
+	v.Evidence = append(v.Evidence, runningDry(f)...)
 	v.Evidence = append(v.Evidence, against(f, v)...)
 	return v
 }

@@ -7,6 +7,29 @@ import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
 )
 
+// A cohort runs dry early where many more of its windows do than are usual at such hours, by this much and of this many.
+const (
+	dryUsers = 20
+	dryTimes = 1.5
+	dryMore  = 0.02
+)
+
+// runningDry says how many of the scope's users will have used up their window before it ends, if that is unusual.
+func runningDry(f *Figures) []Evidence {
+	if f.Runs == nil || f.RunsBase == nil || f.Runs.Budgeted < dryUsers || f.RunsBase.Budgeted <= 0 {
+		return nil
+	}
+	now, usual := f.Runs.Dry/f.Runs.Budgeted, f.RunsBase.Dry/f.RunsBase.Budgeted
+	if now < dryTimes*usual || now < usual+dryMore {
+		return nil
+	}
+	who := "everybody"
+	if len(f.Where) > 0 {
+		who = f.Where.String()
+	}
+	return []Evidence{figure("runs_dry_early", fmt.Sprintf("%s of %s will run dry before their window ends, usually %s", percent(min(now, 1)), who, percent(usual)), min(now, 1), usual)}
+}
+
 // gauge says how the gauges of a scope are wrong, most frequent first, and that the charges beneath them are right.
 func gauge(f *Figures, share float64) []Evidence {
 	g := f.Inside.Gauge

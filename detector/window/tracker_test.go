@@ -14,7 +14,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/event"
 )
 
-const budget = 40.0
+const whole = 40.0
 
 var epoch = time.Date(2026, 6, 24, 9, 0, 0, 0, time.UTC).UnixNano()
 
@@ -37,7 +37,7 @@ func reset(sec int, reason string) *event.Event {
 }
 
 func given() *Tracker {
-	return New(Options{Budgets: map[string]event.Credits{"pro": budget * event.Credit}, Wait: 2 * time.Minute})
+	return New(Options{Budgets: map[string]event.Credits{"pro": whole * event.Credit}, Wait: 2 * time.Minute})
 }
 
 func (t *Tracker) sure(e *event.Event) Reading {
@@ -61,7 +61,7 @@ func TestRows(t *testing.T) {
 	row := func(k int, gauge float64) *event.Event { return charge(300*k, 1, gauge, end) }
 	honest := func(from, to int) (rows []*event.Event) {
 		for k := from; k <= to; k++ {
-			rows = append(rows, row(k, float64(k)/budget))
+			rows = append(rows, row(k, float64(k)/whole))
 		}
 		return rows
 	}
@@ -72,22 +72,22 @@ func TestRows(t *testing.T) {
 		want Kind // of what is wrong; None if nothing may be
 	}{
 		{"a gauge that agrees", honest(1, 20), None},
-		{"moves eight times from the sixth row on", append(honest(1, 5), row(6, 13/budget), row(7, 21/budget), row(8, 29/budget)), Fast},
+		{"moves eight times from the sixth row on", append(honest(1, 5), row(6, 13/whole), row(7, 21/whole), row(8, 29/whole)), Fast},
 		{"jumps up without charges", append(honest(1, 5), row(6, 0.9), row(7, 0.925)), Fast},
-		{"missing on part of the rows", []*event.Event{row(1, 1/budget), row(2, -1), row(3, -1), row(4, 4/budget), row(5, -1), row(6, 6/budget), row(7, 7/budget)}, None},
-		{"two windows, the second from zero", append(honest(1, 20), next(1, 1/budget), next(2, 2/budget), next(3, 3/budget)), None},
-		{"the second goes on where the first was", append(honest(1, 20), next(1, 21/budget), next(2, 22/budget), next(3, 23/budget)), Kept},
-		{"the first is shown after its end", append(honest(1, 20), charge(end+121, 1, 21/budget, end)), Kept},
-		{"shown for two minutes: clocks differ", append(honest(1, 20), charge(end+119, 1, 21/budget, end)), None},
+		{"missing on part of the rows", []*event.Event{row(1, 1/whole), row(2, -1), row(3, -1), row(4, 4/whole), row(5, -1), row(6, 6/whole), row(7, 7/whole)}, None},
+		{"two windows, the second from zero", append(honest(1, 20), next(1, 1/whole), next(2, 2/whole), next(3, 3/whole)), None},
+		{"the second goes on where the first was", append(honest(1, 20), next(1, 21/whole), next(2, 22/whole), next(3, 23/whole)), Kept},
+		{"the first is shown after its end", append(honest(1, 20), charge(end+121, 1, 21/whole, end)), Kept},
+		{"shown for two minutes: clocks differ", append(honest(1, 20), charge(end+119, 1, 21/whole, end)), None},
 		{"the second does not move", append(honest(1, 20), next(1, 0), next(2, 0), next(3, 0), next(4, 0)), Slow},
-		{"the end is told a little differently each time", []*event.Event{charge(300, 1, 1/budget, end), charge(600, 1, 2/budget, end-3), charge(900, 1, 3/budget, end+5), charge(1200, 1, 4/budget, end)}, None},
-		{"the end moves on and the gauge stays", append(honest(1, 20), charge(6300, 1, 21/budget, end+3600), charge(6600, 1, 22/budget, end+3600)), Kept},
-		{"the end moves on with a gauge from zero: a reset that no row told of", append(honest(1, 20), charge(6300, 1, 1/budget, end+6300), charge(6600, 1, 2/budget, end+6300)), None},
-		{"the gauge falls within its window: the same", append(honest(1, 20), row(21, 1/budget), row(22, 2/budget), row(23, 3/budget)), None},
-		{"a charge is dated seconds after a gauge that knows it", append(honest(1, 20), next(1, 1/budget), next(2, 6/budget), charge(end+604, 4, -1, 0), next(3, 7/budget), next(4, 8/budget)), None},
-		{"a window begins with rows without a gauge", append(honest(1, 20), next(1, -1), next(2, -1), next(3, -1), next(4, 4/budget), next(5, 5/budget)), None},
-		{"the gauge falls within a window seen from its beginning", append(honest(1, 20), next(1, 1/budget), next(2, 2/budget), next(3, 3/budget), next(4, 0.2/budget), next(5, 1.2/budget), next(6, 2.2/budget)), None},
-		{"a reset that comes after rows that follow it", append(honest(1, 20), next(1, 1/budget), next(2, 2/budget), next(3, 3/budget), reset(end+850, "total"), charge(end+840, 1, 4/budget, 2*end), next(4, 2/budget), next(5, 3/budget)), None},
+		{"the end is told a little differently each time", []*event.Event{charge(300, 1, 1/whole, end), charge(600, 1, 2/whole, end-3), charge(900, 1, 3/whole, end+5), charge(1200, 1, 4/whole, end)}, None},
+		{"the end moves on and the gauge stays", append(honest(1, 20), charge(6300, 1, 21/whole, end+3600), charge(6600, 1, 22/whole, end+3600)), Kept},
+		{"the end moves on with a gauge from zero: a reset that no row told of", append(honest(1, 20), charge(6300, 1, 1/whole, end+6300), charge(6600, 1, 2/whole, end+6300)), None},
+		{"the gauge falls within its window: the same", append(honest(1, 20), row(21, 1/whole), row(22, 2/whole), row(23, 3/whole)), None},
+		{"a charge is dated seconds after a gauge that knows it", append(honest(1, 20), next(1, 1/whole), next(2, 6/whole), charge(end+604, 4, -1, 0), next(3, 7/whole), next(4, 8/whole)), None},
+		{"a window begins with rows without a gauge", append(honest(1, 20), next(1, -1), next(2, -1), next(3, -1), next(4, 4/whole), next(5, 5/whole)), None},
+		{"the gauge falls within a window seen from its beginning", append(honest(1, 20), next(1, 1/whole), next(2, 2/whole), next(3, 3/whole), next(4, 0.2/whole), next(5, 1.2/whole), next(6, 2.2/whole)), None},
+		{"a reset that comes after rows that follow it", append(honest(1, 20), next(1, 1/whole), next(2, 2/whole), next(3, 3/whole), reset(end+850, "total"), charge(end+840, 1, 4/whole, 2*end), next(4, 2/whole), next(5, 3/whole)), None},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, judged := what(given(), c.rows...)
@@ -114,12 +114,12 @@ func TestResets(t *testing.T) {
 			}{{"honoured", 0, None}, {"not honoured", 20, Kept}, {"takes credits away", 36, Fast}} {
 				tr := given()
 				for k := 1; k <= 20; k++ {
-					tr.sure(charge(100*k, 1, float64(k)/budget, end))
+					tr.sure(charge(100*k, 1, float64(k)/whole, end))
 				}
 				tr.sure(reset(2100, reason))
 				var rows []*event.Event
 				for k := 1; k <= 4; k++ {
-					rows = append(rows, charge(2100+200*k, 1, (c.from+float64(k))/budget, then))
+					rows = append(rows, charge(2100+200*k, 1, (c.from+float64(k))/whole, then))
 				}
 				n, judged := what(tr, rows...)
 				if wrong := n[Fast] + n[Slow] + n[Kept]; wrong != n[c.want]*min(int(c.want), 1) || judged < 2 || c.want != None && wrong == 0 {
@@ -130,13 +130,13 @@ func TestResets(t *testing.T) {
 	}
 }
 
-// The budget of a plan that is not given is learned from many users, and a fault that follows is held against it.
+// The whole of a plan that is not given is learned from many users, and a fault that follows is held against it.
 func TestLearned(t *testing.T) {
 	tr := New(Options{Wait: 2 * time.Minute})
 	use := func(user uint64, day int, factor float64) (wrong, judged int) {
 		for k := 1; k <= 20; k++ {
 			sec := day*86400 + int(user)*60 + 300*k
-			e := charge(sec, 1, min(1, factor*float64(k)/budget), day*86400+int(user)*60+18_000)
+			e := charge(sec, 1, min(1, factor*float64(k)/whole), day*86400+int(user)*60+18_000)
 			r := tr.Row(user, e, Charge{Most: e.Credits, Sure: true})
 			if r.Judged {
 				judged++
@@ -156,10 +156,10 @@ func TestLearned(t *testing.T) {
 		return wrong, judged
 	}
 	if _, judged := day(0, 1); judged != 0 {
-		t.Errorf("%d readings judged before any budget is known", judged)
+		t.Errorf("%d readings judged before any whole is known", judged)
 	}
-	if got := tr.plans.budget(tr.plans.of("pro")); math.Abs(got-budget) > 0.02*budget {
-		t.Fatalf("learned %.2f credits, want %v", got, budget)
+	if got := tr.plans.budget(tr.plans.of("pro")); math.Abs(got-whole) > 0.02*whole {
+		t.Fatalf("learned %.2f credits, want %v", got, whole)
 	}
 	if wrong, judged := day(1, 1); wrong != 0 || judged < 200 {
 		t.Errorf("%d of %d right readings called wrong", wrong, judged)
@@ -172,7 +172,7 @@ func TestLearned(t *testing.T) {
 	}
 }
 
-// A gauge that counts something other than credits teaches no budget, so nothing is judged by it.
+// A gauge that counts something other than credits teaches no whole, so nothing is judged by it.
 func TestUnrelatedGauge(t *testing.T) {
 	tr := New(Options{Wait: 2 * time.Minute})
 	for user := range uint64(60) {
@@ -230,7 +230,7 @@ func rightGauge(r *rapid.T, factor float64) {
 		} else {
 			used += c
 		}
-		gauge := min(1, used*factor/budget)
+		gauge := min(1, used*factor/whole)
 		if round > 0 {
 			gauge = math.Round(gauge/round) * round
 		}
