@@ -9,7 +9,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/window"
 )
 
-// PlanState is how the users of one plan stand with its budgets, as of the last full hour.
+// PlanState is how the users of one plan stand with its budgets, as of the last full hour of event time, or of the end of an input.
 type PlanState struct {
 	Plan       string     `json:"plan"`
 	Users      int        `json:"users"`               // with a five-hour window that has not ended
@@ -33,10 +33,14 @@ type PoolLeft struct {
 	Within24h int    `json:"exhausted_within_24h"`
 }
 
-// plansAt returns how the plans stand, looked at once an hour of event time.
+// plansAt returns how the plans stand, looked at once an hour of event time where somebody watches, else once a day and at the end.
 func (s *shard) plansAt(at int64) []window.State {
-	if hour := at - at%cohort.Hour; hour > s.planned {
-		s.planned, s.plans = hour, s.budgets.States(at)
+	every := 24 * cohort.Hour
+	if s.watched {
+		every = cohort.Hour
+	}
+	if from := at - at%every; from > s.planned {
+		s.planned, s.plans = from, s.budgets.States(at)
 	}
 	return s.plans
 }

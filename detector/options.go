@@ -29,6 +29,9 @@ type Plan struct {
 	Pools            map[string]event.Credits // balances without a window, such as supplementary
 }
 
+// watched says whether somebody looks at what goes on.
+func (o *Options) watched() bool { return o.LiveView || o.Registerer != nil }
+
 // budgets returns what users of each plan may draw.
 func (o *Options) budgets() map[string]window.Budget {
 	out := map[string]window.Budget{}

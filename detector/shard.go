@@ -56,7 +56,8 @@ type shard struct {
 	leaves    *cohort.Leaves
 	users     *profile.Table
 	budgets   *window.Meter
-	planned   int64          // hour for which plans was said
+	watched   bool           // somebody looks at the plans
+	planned   int64          // from when on plans was said
 	plans     []window.State // as of then
 	decoder   *event.Decoder // for held rows
 
@@ -87,7 +88,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		devices: map[string]struct{}{}, dead: dead, say: say,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
-	s.budgets = window.NewMeter(o.budgets())
+	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
 	return s, nil
 }
@@ -277,6 +278,7 @@ func (s *shard) finish() {
 	}
 	if s.clock.started {
 		s.users.Close(1<<63 - 1)
+		s.planned = 0 // look once more
 		last := s.closed
 		for at := range s.open {
 			last = max(last, at+cohort.Tick)

@@ -129,7 +129,7 @@ func (e *Engine) snap() {
 		e.ratedAt = now
 		s.Cohorts = f.rates()
 	}
-	if hour := f.now - f.now%cohort.Hour; (e.o.LiveView || e.o.Registerer != nil) && hour > e.plannedAt {
+	if hour := f.now - f.now%cohort.Hour; e.o.watched() && hour > e.plannedAt {
 		e.plannedAt, s.Plans = hour, f.planStates()
 		e.metrics.plans(s.Plans)
 	}

@@ -15,6 +15,7 @@ const (
 	aWeek     = 7 * 86400
 	quickly   = 3600  // seconds over which the present pace of the five-hour window fades
 	daily     = 86400 // and those of the week and of a pool
+	tenth     = 10    // part of a window that says too little of its pace
 )
 
 // Budget is what a user of a plan may draw.
@@ -84,7 +85,7 @@ func (m *Meter) Row(key uint64, e *event.Event) (d Draw) {
 	if len(m.plans) == 0 {
 		return d
 	}
-	k, ok := m.index[e.Dims[event.Plan]]
+	k, ok := m.plan(e.Dims[event.Plan])
 	at, valid := seconds(e.Time)
 	if !ok || !valid {
 		return d
@@ -116,10 +117,25 @@ func (m *Meter) Row(key uint64, e *event.Event) (d Draw) {
 	if d.Budgeted = p.fiveHour > 0; !d.Budgeted {
 		return d
 	}
-	if hour := at / 3600; a.dryHour != hour && a.fiveHour(p, at).Dry {
+	// Below a tenth of the budget nothing runs dry: the first tenth of a window says too little.
+	if hour := at / 3600; float64(a.used)*tenth >= p.fiveHour && a.dryHour != hour && a.fiveHour(p, at).Dry {
 		a.dryHour, d.Dry = hour, true
 	}
 	return d
+}
+
+// plan returns the number of a plan that has budgets.
+func (m *Meter) plan(name string) (uint8, bool) {
+	if len(m.plans) > few {
+		k, ok := m.index[name]
+		return k, ok
+	}
+	for k := range m.plans {
+		if m.plans[k].name == name {
+			return uint8(k), true
+		}
+	}
+	return 0, false
 }
 
 // fade lets the paces forget up to a time.
@@ -127,10 +143,16 @@ func (a *account) fade(at uint32) {
 	if at <= a.last {
 		return
 	}
-	dt := float64(at - a.last)
-	a.pace *= float32(math.Exp(-dt / quickly))
-	long := float32(math.Exp(-dt / daily))
-	a.weekly, a.drawn, a.last = a.weekly*long, a.drawn*long, at
+	x := float64(at-a.last) / daily
+	long := 1 - x + x*x/2 // within a few seconds, which most rows are, to nine digits
+	if x > 1e-3 {
+		long = math.Exp(-x)
+	}
+	l2 := long * long
+	l8 := l2 * l2 * l2 * l2
+	quick := l8 * l8 * l8 // a day is 24 hours
+	a.pace *= float32(quick)
+	a.weekly, a.drawn, a.last = a.weekly*float32(long), a.drawn*float32(long), at
 }
 
 // roll begins new windows where the old ones have ended, or where the gauge shows another one.
@@ -191,7 +213,7 @@ func burn(used, fast, budget float64, elapsed, remaining float64) Burn {
 	case fast > 0 && hours < Never.Hours():
 		b.Left = time.Duration(hours * float64(time.Hour))
 	}
-	b.Dry = used >= budget || elapsed >= remaining/9 && used+min(b.Fast, b.Slow)*remaining/3600 >= budget
+	b.Dry = used >= budget || elapsed*(tenth-1) >= remaining && used+min(b.Fast, b.Slow)*remaining/3600 >= budget
 	return b
 }
 

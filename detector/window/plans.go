@@ -22,6 +22,7 @@ const (
 // plans holds the budgets of plans by a small number; 0 is no plan that is told apart.
 type plans struct {
 	index  map[string]uint8
+	names  []string
 	known  []float64 // credits; 0 is unknown
 	bins   []map[int32]float64
 	given  []bool
@@ -30,7 +31,7 @@ type plans struct {
 }
 
 func newPlans(budgets map[string]event.Credits) plans {
-	p := plans{index: map[string]uint8{}, known: []float64{0}, bins: []map[int32]float64{nil}, given: []bool{true}}
+	p := plans{index: map[string]uint8{}, names: []string{""}, known: []float64{0}, bins: []map[int32]float64{nil}, given: []bool{true}}
 	for _, name := range slices.Sorted(maps.Keys(budgets)) {
 		if b := budgets[name]; b > 0 {
 			if k := p.of(name); k != 0 {
@@ -43,15 +44,27 @@ func newPlans(budgets map[string]event.Credits) plans {
 
 // frozen returns a copy that learns no more.
 func (p *plans) frozen() plans {
-	return plans{index: maps.Clone(p.index), known: slices.Clone(p.known), bins: make([]map[int32]float64, len(p.known)), given: slices.Clone(p.given), fixed: true}
+	return plans{index: maps.Clone(p.index), names: slices.Clone(p.names), known: slices.Clone(p.known), bins: make([]map[int32]float64, len(p.known)), given: slices.Clone(p.given), fixed: true}
 }
+
+// few plans are told apart faster one by one than by a table.
+const few = 8
 
 // of returns the number of a plan.
 func (p *plans) of(name string) uint8 {
+	if len(p.names) <= few {
+		for k := 1; k < len(p.names); k++ {
+			if p.names[k] == name {
+				return uint8(k)
+			}
+		}
+	}
 	k, ok := p.index[name]
 	if !ok && len(p.known) < maxPlans && !p.fixed {
 		k = uint8(len(p.known))
-		p.index[strings.Clone(name)] = k
+		name = strings.Clone(name)
+		p.index[name] = k
+		p.names = append(p.names, name)
 		p.known, p.bins, p.given = append(p.known, 0), append(p.bins, nil), append(p.given, false)
 	}
 	return k
