@@ -22,11 +22,15 @@ type evaluation struct {
 	seeds    string
 	parallel int
 	json     bool
+	plots    string
+	card     string
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
 	maxDelay                      time.Duration
 	maxLedgerError                float64
+	held                          bool
+	minOpenRecall                 float64
 }
 
 func newEvaluateCmd() *cobra.Command {
@@ -40,10 +44,13 @@ said that is not true. With a bar (--min-…, --max-…) it exits with 3 if the 
 
 A seed makes a world of a scenario. Seeds 1 to 100 are for tuning, those from 101 on for testing: a figure that is
 shown to others comes from test seeds, which nothing was fitted to. One run takes seeds of one kind only. The same
-scenarios and seeds print the same bytes, however many run side by side.`,
+scenarios and seeds print the same bytes, however many run side by side.
+
+A scenario is open while the detector is known not to be up to it. It counts on the card like any other; --held takes it
+out of the bars, so that what is reached elsewhere can be held.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
-  drainwatch evaluate --seeds 101-110
+  drainwatch evaluate --seeds 101-110 --plots ./pictures
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
 		Args: cobra.NoArgs,
 		RunE: o.run,
@@ -54,6 +61,8 @@ scenarios and seeds print the same bytes, however many run side by side.`,
 	f.StringVar(&o.seeds, "seeds", "1", "worlds to make of each scenario: N is the first N tuning seeds, FIRST-LAST a range")
 	f.IntVar(&o.parallel, "parallel", runtime.GOMAXPROCS(0), "how many worlds to play side by side; each takes up to half a gigabyte")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
+	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -61,6 +70,8 @@ scenarios and seeds print the same bytes, however many run side by side.`,
 	f.IntVar(&o.maxTickets, "max-tickets", 0, "bar: most tickets that no incident justifies")
 	f.DurationVar(&o.maxDelay, "max-delay", 0, "bar: longest time from onset to decision")
 	f.Float64Var(&o.maxLedgerError, "max-ledger-error", 0, "bar: largest relative error of an overcharge that the rows tell exactly")
+	f.BoolVar(&o.held, "held", false, "judge the bars above without the scenarios that are known to be open")
+	f.Float64Var(&o.minOpenRecall, "min-open-recall", 0, "bar: least share found with the right class in the scenarios that are known to be open")
 	return cmd
 }
 
@@ -80,6 +91,12 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	var doc *document
+	if o.card != "" {
+		if doc, err = openDocument(o.card); err != nil {
+			return err
+		}
+	}
 	trials, err := runTrials(cmd.Context(), scenarios, seeds, o.parallel, log)
 	if err != nil {
 		return err
@@ -88,7 +105,17 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	for _, t := range trials {
 		card.Add(t.onCard())
 	}
-	bars := o.bars(cmd, &card)
+	if o.plots != "" {
+		if err := writePlots(o.plots, seeds, trials, &card); err != nil {
+			return err
+		}
+	}
+	if doc != nil {
+		if err := doc.write(seeds, len(trials), &card); err != nil {
+			return err
+		}
+	}
+	bars := o.bars(cmd, scenarios, &card)
 	out := cmd.OutOrStdout()
 	if o.json {
 		err = writeCardJSON(out, seeds, trials, &card, bars)
@@ -148,7 +175,14 @@ type bar struct {
 }
 
 // bars judges the figures for which a bar was given.
-func (o *evaluation) bars(cmd *cobra.Command, card *backtest.Card) []bar {
+func (o *evaluation) bars(cmd *cobra.Command, scenarios []*fixtures.Scenario, card *backtest.Card) []bar {
+	isOpen := func(name string) bool {
+		return slices.ContainsFunc(scenarios, func(s *fixtures.Scenario) bool { return s.Name == name && s.Open != "" })
+	}
+	open := card.Of(isOpen).Total()
+	if o.held {
+		card = card.Of(func(name string) bool { return !isOpen(name) })
+	}
 	bars, t := []bar{}, card.Total()
 	atLeast := func(flag string, got, limit float64) {
 		if cmd.Flags().Changed(flag) {
@@ -167,5 +201,6 @@ func (o *evaluation) bars(cmd *cobra.Command, card *backtest.Card) []bar {
 	atMost("max-tickets", float64(card.False(incident.Ticket).Count), float64(o.maxTickets))
 	atMost("max-delay", t.Delay.Max, o.maxDelay.Seconds())
 	atMost("max-ledger-error", t.LedgerMax, o.maxLedgerError)
+	atLeast("min-open-recall", open.Recall.Value(), o.minOpenRecall)
 	return bars
 }

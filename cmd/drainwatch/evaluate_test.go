@@ -2,10 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"image/color"
+	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/fixtures"
 )
 
 const smallScenarios = "testdata/scenarios"
@@ -51,7 +58,21 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("a run of %s side by side says\n%s\nthe first\n%s", parallel, again, out)
 		}
 	}
-	code, table, _ := run(t, "", args...)
+	dir := filepath.Join(t.TempDir(), "pictures")
+	readme := filepath.Join(t.TempDir(), "README.md")
+	const mark = "<!-- evaluate:begin  by make card -->\n"
+	write := func(text string) {
+		if err := os.WriteFile(readme, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# x\n" + mark + "old\n<!-- evaluate:end -->\nrest\n")
+	code, table, _ := run(t, "", append(args, "--plots", dir, "--card", readme)...)
+	text, _ := os.ReadFile(readme)
+	if got := string(text); !strings.HasPrefix(got, "# x\n"+mark+"\n```text\n1 scenario, 2 worlds") || !strings.HasSuffix(got, "```\n\n<!-- evaluate:end -->\nrest\n") || strings.Contains(got, "old") {
+		t.Errorf("the document now reads\n%s", got)
+	}
+	checkPlots(t, dir)
 	if code != exitDone || !strings.HasPrefix(table, "SCENARIO") {
 		t.Errorf("exit code %d\n%s", code, table)
 	}
@@ -69,6 +90,63 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
+// checkPlots looks for pictures that show something: each has the colours of what it is about.
+func checkPlots(t *testing.T, dir string) {
+	t.Helper()
+	for name, colors := range map[string]int{"delays.png": 1, "reliability.png": 1, "incident.png": 5} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		picture, err := png.Decode(f)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		seen := map[color.Color]int{}
+		for y := range picture.Bounds().Dy() {
+			for x := range picture.Bounds().Dx() {
+				seen[color.RGBAModel.Convert(picture.At(x, y))]++
+			}
+		}
+		for i, c := range plotColors[:colors] {
+			if seen[c] < 20 {
+				t.Errorf("%s: %d pixels of colour %d", name, seen[c], i)
+			}
+		}
+		if white := seen[color.RGBA{255, 255, 255, 255}]; white < picture.Bounds().Dx()*picture.Bounds().Dy()/2 {
+			t.Errorf("%s: %d white pixels: cluttered", name, white)
+		}
+	}
+}
+
+// The example's expected line is the same world without the fault: equal before the onset, a twelfth while it lasts.
+func TestSeries(t *testing.T) {
+	s, err := fixtures.Load(filepath.Join(smallScenarios, "small.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	onset := time.Date(2026, 6, 25, 13, 0, 0, 0, time.UTC)
+	scope := incident.Scope{Kind: "cohort", Where: map[string]string{"plan": "pro", "region": "eu-west-1"}}
+	charged, expected, err := (&trial{scenario: s, seed: 1}).series(scope, onset.Add(-2*time.Hour), onset.Add(2*time.Hour), time.Hour)
+	if err != nil || len(charged) != 5 {
+		t.Fatalf("%v, %v", charged, err)
+	}
+	for i := range charged {
+		want := expected[i]
+		if i == 2 || i == 3 {
+			want *= 12
+		}
+		if expected[i] <= 0 || math.Abs(charged[i]-want) > 1e-4*want { // charges are rounded to a millionth of a credit, row by row
+			t.Errorf("hour %d: charged %v, want %v", i-2, charged[i], want)
+		}
+	}
+	user := incident.Scope{Kind: "user", User: "nobody"}
+	if charged, _, _ := (&trial{scenario: s, seed: 1}).series(user, onset, onset.Add(time.Hour), time.Hour); charged[0] != 0 {
+		t.Errorf("nobody was charged %v", charged)
+	}
+}
+
 // A bar that is missed has an exit code of its own, and one line that names it.
 func TestEvaluateMissedBar(t *testing.T) {
 	code, out, errs := run(t, "", "evaluate", "--scenarios", smallScenarios, "--max-delay", "1s", "--min-recall", "1", "--log-level", "off")
@@ -77,6 +155,31 @@ func TestEvaluateMissedBar(t *testing.T) {
 	}
 	if !strings.Contains(out, "\nbar max-delay 1: ") || !strings.Contains(out, "MISSED\n") || !strings.Contains(out, "\nbar min-recall 1: 1, met\n") {
 		t.Errorf("the card does not say so:\n%s", out)
+	}
+}
+
+// What is known to be open counts on the card, and for the bars unless they are to hold what is reached.
+func TestEvaluateOpen(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(smallScenarios, "small.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A fiftieth of the rows goes missing for two hours: nobody can tell.
+	open := strings.NewReplacer("kind: price", "kind: lost_rows", "factor: 12", "share: 0.02", "\nstart:", "\nopen: nobody would see it\nstart:").Replace(string(text))
+	if err := os.WriteFile(filepath.Join(dir, "unseen.yaml"), []byte(open), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"evaluate", "--scenarios", dir, "--log-level", "off", "--min-recall", "1"}
+	code, out, _ := run(t, "", args...)
+	if code != exitMissed || !strings.Contains(out, "\nunseen is open: nobody would see it\n") || !strings.Contains(out, "\nbar min-recall 1: 0, MISSED\n") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if code, out, _ = run(t, "", append(args, "--held")...); code != exitDone || !strings.Contains(out, "\nall             1          0.000 ") {
+		t.Errorf("held to what is not open: exit code %d\n%s", code, out)
+	}
+	if code, _, errs := run(t, "", append(args, "--held", "--min-open-recall", "0.1")...); code != exitMissed || !strings.Contains(errs, "min-open-recall") {
+		t.Errorf("exit code %d: %s", code, errs)
 	}
 }
 
@@ -95,6 +198,8 @@ func TestEvaluateErrors(t *testing.T) {
 		"no seed":          {[]string{"--seeds", "0"}, "drainwatch: read command line: --seeds 0: must be at least 1\n"},
 		"mixed seeds":      {[]string{"--seeds", "99-102"}, "drainwatch: read command line: --seeds 99-102: mixes tuning seeds (1 to 100) with test seeds (from 101 on); run 99-100 and 101-102 apart\n"},
 		"nothing at once":  {[]string{"--parallel", "0"}, "drainwatch: read command line: --parallel 0: must be at least 1\n"},
+		"no such document": {[]string{"--card", filepath.Join(empty, "x.md")}, "drainwatch: read --card: open " + filepath.Join(empty, "x.md")},
+		"no place for it":  {[]string{"--card", filepath.Join(dir, "bad.yaml")}, "drainwatch: read --card " + filepath.Join(dir, "bad.yaml") + ": want a line <!-- evaluate:begin --> and below it <!-- evaluate:end -->"},
 		"mistakes in file": {[]string{"--scenarios", dir}, filepath.Join(dir, "bad.yaml") + ":2: start"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
@@ -110,6 +111,42 @@ func (t *trial) generate(w io.Writer) (*fixtures.Truth, error) {
 		return err
 	})
 	return truth, errors.Join(err, buf.Flush())
+}
+
+// series plays the trial's world again, with and without its incidents, and returns what a scope was charged in each step
+// between two moments.
+func (t *trial) series(scope incident.Scope, from, to time.Time, step time.Duration) (charged, expected []float64, err error) {
+	where := map[event.Dim]string{}
+	for name, value := range scope.Where {
+		if d, ok := event.ParseDim(name); ok {
+			where[d] = value
+		}
+	}
+	covers := func(e *event.Event) bool {
+		for d, value := range where {
+			if e.Dims[d] != value {
+				return false
+			}
+		}
+		return scope.Kind == "cohort" || e.User == scope.User || slices.Contains(scope.Users, e.User)
+	}
+	play := func(s *fixtures.Scenario) ([]float64, error) {
+		out := make([]float64, int(to.Sub(from)/step)+1)
+		_, err := s.Generate(t.seed, func(e *event.Event) error {
+			if i := time.Duration(e.Time - from.UnixNano()); i >= 0 && int(i/step) < len(out) && covers(e) {
+				out[i/step] += e.Credits.Float64()
+			}
+			return nil
+		})
+		return out, err
+	}
+	if charged, err = play(t.scenario); err == nil {
+		expected, err = play(t.scenario.Calm())
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("play scenario %s seed %d again: %w", t.scenario.Name, t.seed, err)
+	}
+	return charged, expected, nil
 }
 
 // ledgerDifferences counts the users whose overcharge under a matched incident is not the true one, of incidents

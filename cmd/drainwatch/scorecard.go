@@ -33,6 +33,13 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 			fmt.Fprintf(w, "%s seed %d: %s\n", tr.scenario.Name, tr.seed, neutral(wrong))
 		}
 	}
+	var told []string
+	for _, tr := range trials {
+		if s := tr.scenario; s.Open != "" && !slices.Contains(told, s.Name) {
+			told = append(told, s.Name)
+			fmt.Fprintf(w, "%s is open: %s\n", s.Name, neutral(s.Open))
+		}
+	}
 	fmt.Fprintln(w)
 	if names := card.Scenarios(); len(names) < len(trials) {
 		if err := writeScenarios(w, names, card); err != nil {
@@ -59,7 +66,7 @@ func writeScenarios(w io.Writer, names []string, card *backtest.Card) error {
 	t := newTable(w)
 	fmt.Fprintln(t, "SCENARIO\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tEVIDENT P50\tP90\tP95\tMAX\tFALSE PAGES\tTICKETS")
 	for _, name := range names {
-		of := card.Of(name)
+		of := card.Of(func(of string) bool { return of == name })
 		x := of.Total()
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%.3f\t%s\t%d\t%d\n", name, x.Labels, x.Recall.Value(), x.Cause.Value(), x.Scope.Value(),
 			spreadCells(x.Evident, seconds), of.False(incident.Page).Count, of.False(incident.Ticket).Count)

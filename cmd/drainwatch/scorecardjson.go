@@ -81,7 +81,7 @@ func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest
 		Calibration: calibration, Bars: bars,
 	}
 	for _, name := range card.Scenarios() {
-		out.ByScenario[name] = card.Of(name).Total()
+		out.ByScenario[name] = card.Of(func(of string) bool { return of == name }).Total()
 	}
 	for _, tr := range trials {
 		t := trialJSON{Scenario: tr.scenario.Name, Seed: tr.seed, Rows: tr.rows, Matches: []matchJSON{}, Missed: []string{}, UsersOff: tr.usersOff, Extra: []foundJSON{}}

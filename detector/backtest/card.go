@@ -103,6 +103,39 @@ func (c *Card) By(key func(*Label) string) map[string]Totals {
 	return out
 }
 
+// Delays are the times that labels of a group took to be found with the right class.
+type Delays struct {
+	Due     int       // labels that became evident and should have been found
+	Seconds []float64 // of those found, from EvidentAt to the decision, ascending
+}
+
+// Delays returns, grouped by key, how long the labels that became evident took. Those missed count in Due alone, so that
+// len(Seconds)/Due is how many were found at last.
+func (c *Card) Delays(key func(*Label) string) map[string]Delays {
+	out := map[string]Delays{}
+	for i := range c.runs {
+		s := &c.runs[i].Score
+		for _, l := range s.due() {
+			if !l.EvidentAt.IsZero() {
+				d := out[key(l)]
+				d.Due++
+				out[key(l)] = d
+			}
+		}
+		for j := range s.Matches {
+			if m := &s.Matches[j]; m.Class && !m.Label.Silent && !m.Label.EvidentAt.IsZero() {
+				d := out[key(&m.Label)]
+				d.Seconds = append(d.Seconds, m.Evident.Seconds())
+				out[key(&m.Label)] = d
+			}
+		}
+	}
+	for _, d := range out {
+		slices.Sort(d.Seconds)
+	}
+	return out
+}
+
 // Scenarios returns the names of the scenarios that were run, in the order in which they were first added.
 func (c *Card) Scenarios() []string {
 	var out []string
@@ -114,11 +147,11 @@ func (c *Card) Scenarios() []string {
 	return out
 }
 
-// Of returns the card of one scenario's runs.
-func (c *Card) Of(scenario string) *Card {
+// Of returns the card of the runs of some scenarios.
+func (c *Card) Of(scenario func(string) bool) *Card {
 	var out Card
 	for _, r := range c.runs {
-		if r.Scenario == scenario {
+		if scenario(r.Scenario) {
 			out.Add(r)
 		}
 	}

@@ -53,10 +53,13 @@ func TestCard(t *testing.T) {
 	if pages := c.False(incident.Page); pages.PerMillion != 0 || math.Abs(pages.High-3.689*500) > 0.5 {
 		t.Errorf("no false page: %+v", pages)
 	}
+	if d := c.Delays(byClass); len(d) != 1 || d["metering_bug"].Due != 1 || !slices.Equal(d["metering_bug"].Seconds, []float64{-120}) {
+		t.Errorf("delays %+v: one label became evident", d)
+	}
 	if names := c.Scenarios(); !slices.Equal(names, []string{"one", "two"}) {
 		t.Errorf("scenarios %v", names)
 	}
-	if two := c.Of("two"); two.Total().Labels != 2 || two.UserWeeks() != 500 || two.False(incident.Ticket).Count != 0 {
+	if two := c.Of(func(name string) bool { return name == "two" }); two.Total().Labels != 2 || two.UserWeeks() != 500 || two.False(incident.Ticket).Count != 0 {
 		t.Errorf("the card of one scenario: %+v", two.Total())
 	}
 }
