@@ -69,7 +69,7 @@ func TestEvaluate(t *testing.T) {
 	write("# x\n" + mark + "old\n<!-- evaluate:end -->\nrest\n")
 	code, table, _ := run(t, "", append(args, "--plots", dir, "--card", readme)...)
 	text, _ := os.ReadFile(readme)
-	if got := string(text); !strings.HasPrefix(got, "# x\n"+mark+"\n```text\n1 scenario, 2 worlds") || !strings.HasSuffix(got, "```\n\n<!-- evaluate:end -->\nrest\n") || strings.Contains(got, "old") {
+	if got := string(text); !strings.HasPrefix(got, "# x\n"+mark+"\n```text\n1 scenario, 2 worlds") || !strings.HasSuffix(got, "0            0\n```\n\n</details>\n\n<!-- evaluate:end -->\nrest\n") || strings.Contains(got, "old") {
 		t.Errorf("the document now reads\n%s", got)
 	}
 	checkPlots(t, dir)

@@ -36,14 +36,18 @@ func openDocument(path string) (*document, error) {
 	return &document{path, head + cardBegin + mark + "\n", cardEnd + tail}, nil
 }
 
-// write puts the summary of a card in the place of the one before.
+// write puts the summary of a card, and its scenarios behind a fold, in the place of the one before.
 func (d *document) write(seeds seedRange, worlds int, card *backtest.Card) error {
 	var b bytes.Buffer
 	b.WriteString(d.before + "\n```text\n")
 	if err := writeSummary(&b, seeds, worlds, card); err != nil {
 		return err
 	}
-	b.WriteString("```\n\n" + d.after)
+	b.WriteString("```\n\n<details><summary>By scenario</summary>\n\n```text\n")
+	if err := writeScenarios(&b, card); err != nil {
+		return err
+	}
+	b.WriteString("```\n\n</details>\n\n" + d.after)
 	if err := os.WriteFile(d.path, b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write score card: %w", err)
 	}

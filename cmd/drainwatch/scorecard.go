@@ -41,10 +41,11 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 		}
 	}
 	fmt.Fprintln(w)
-	if names := card.Scenarios(); len(names) < len(trials) {
-		if err := writeScenarios(w, names, card); err != nil {
+	if len(card.Scenarios()) < len(trials) {
+		if err := writeScenarios(w, card); err != nil {
 			return err
 		}
+		fmt.Fprintln(w)
 	}
 	if err := writeSummary(w, seeds, len(trials), card); err != nil {
 		return err
@@ -62,20 +63,16 @@ func writeCard(w io.Writer, seeds seedRange, trials []*trial, card *backtest.Car
 }
 
 // writeScenarios prints a line for all worlds of a scenario.
-func writeScenarios(w io.Writer, names []string, card *backtest.Card) error {
+func writeScenarios(w io.Writer, card *backtest.Card) error {
 	t := newTable(w)
 	fmt.Fprintln(t, "SCENARIO\tINCIDENTS\tRECALL\tCAUSE\tSCOPE\tEVIDENT P50\tP90\tP95\tMAX\tFALSE PAGES\tTICKETS")
-	for _, name := range names {
+	for _, name := range card.Scenarios() {
 		of := card.Of(func(of string) bool { return of == name })
 		x := of.Total()
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%.3f\t%s\t%d\t%d\n", name, x.Labels, x.Recall.Value(), x.Cause.Value(), x.Scope.Value(),
 			spreadCells(x.Evident, seconds), of.False(incident.Page).Count, of.False(incident.Ticket).Count)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(w)
-	return err
+	return t.Flush()
 }
 
 // writeSummary prints what all trials come to: who was found and how sure that figure is, how long it took, what was said that
