@@ -93,6 +93,8 @@ func began(u *profile.Finding, cause verdict.Cause) int64 {
 		return u.NewFrom
 	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
 		return u.EvenSince
+	case cause == verdict.ScriptedDrain && u.Sleepless():
+		return max(u.Since, u.At-int64(u.AwakeHours)*cohort.Hour) // evidence may go back to a busy evening before
 	}
 	return max(u.Since, 1)
 }

@@ -73,8 +73,12 @@ const (
 	scriptRatio   = 10 // days' volume that the owner's own new script seldom draws,
 	doubtRatio    = 25 // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
 	evenFor       = 4 * cohort.Hour
-	evenAt        = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
-	leakHours     = 24.0
+
+	sleeplessHours = 20
+	sleeplessRatio = 20 // days' volume
+
+	evenAt    = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
+	leakHours = 24.0
 )
 
 // weigh updates the evidence with a closed bucket:
@@ -260,6 +264,12 @@ func (f *Finding) Script() bool {
 		return f.DayRatio >= doubtRatio
 	}
 	return f.DayRatio >= scriptRatio
+}
+
+// Sleepless says whether somebody draws far beyond the user's days for a day on end: no person is awake for so long, and an agent
+// that is left to run overnight stops before.
+func (f *Finding) Sleepless() bool {
+	return f.Evidence >= VolumeThreshold && f.AwakeHours >= sleeplessHours && f.DayRatio >= sleeplessRatio && f.Days >= 3
 }
 
 // Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key

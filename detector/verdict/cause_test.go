@@ -123,6 +123,21 @@ func TestOfDrain(t *testing.T) {
 		{
 			"no night, at even gaps: a machine", func(f *profile.Finding) { f.AwakeHours, f.Evenness, f.PastEvenness = 24, 0.05, 1.2 }, ScriptedDrain,
 		},
+		{
+			"far beyond the user's days for a day on end, by nobody new: no person is awake for so long", func(f *profile.Finding) {
+				f.AwakeHours, f.Evidence, f.DayRatio = 20, profile.VolumeThreshold, 40
+			}, ScriptedDrain,
+		},
+		{
+			"the same in a long day's work", func(f *profile.Finding) {
+				f.AwakeHours, f.Evidence, f.DayRatio = 16, profile.VolumeThreshold, 40
+			}, PowerUser,
+		},
+		{
+			"the same in an account that never sleeps, a few times its days", func(f *profile.Finding) {
+				f.AwakeHours, f.Evidence, f.DayRatio = 24, profile.VolumeThreshold, 5
+			}, PowerUser,
+		},
 		{"even gaps that were always even are the owner's way", func(f *profile.Finding) { f.Evenness, f.PastEvenness = 0.05, 0.05 }, PowerUser},
 		{
 			"many devices on many networks and a day of several days' worth", func(f *profile.Finding) {

@@ -15,14 +15,14 @@ const novelNats = 3
 const scriptedNats = 3
 
 // OfDrain settles whose doing one user's drain is. Volume alone accuses nobody: without a new identity and without signs of
-// a script it is a busy person.
+// a script, of which never resting is one, it is a busy person.
 func OfDrain(f *profile.Finding) Cause {
 	switch {
 	case f.Crowd():
 		return SharedAccount
 	case f.Intruder() || (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.Elsewhere():
 		return StolenKey
-	case f.Script() || f.Even() && f.Automation() >= scriptedNats:
+	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= scriptedNats:
 		return ScriptedDrain
 	}
 	return PowerUser
