@@ -1,9 +1,12 @@
 package detector_test
 
 import (
+	"fmt"
+	"math"
 	"testing"
 	"time"
 
+	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
@@ -11,25 +14,30 @@ import (
 // A wrong gauge is found with its cohort, whether budgets are given or learned. It charges nobody: its ledger lists who saw it
 // and owes them nothing. No row outside it is listed.
 func TestWrongGauges(t *testing.T) {
-	for _, name := range []string{"gauge-fast", "gauge-stuck"} {
-		for _, given := range []bool{true, false} {
-			t.Run(name, func(t *testing.T) {
-				if testing.Short() && (given || name != "gauge-fast") {
-					t.Skip("long")
-				}
-				s := load(t, name)
-				o := optionsOf(s)
-				if !given {
-					o.Plans = nil
-				}
-				out, truth := stream(t, o, s)
-				late := 10 * time.Minute
-				if !given {
-					late = 2 * time.Hour // plans with few users have no budget, so there is less to date the onset by
-				}
-				wrongGauge(t, out, &truth.Incidents[0], late)
-			})
-		}
+	for _, c := range []struct {
+		name  string
+		given bool
+		late  time.Duration // that the onset may be dated
+	}{
+		{"gauge-fast", true, time.Minute},
+		{"gauge-fast", false, 10 * time.Minute},
+		{"gauge-stuck", true, 10 * time.Minute},
+	} {
+		t.Run(fmt.Sprintf("%s, budgets given %v", c.name, c.given), func(t *testing.T) {
+			if testing.Short() && (c.given || c.name != "gauge-fast") {
+				t.Skip("long")
+			}
+			s := load(t, c.name)
+			o := optionsOf(s)
+			if !c.given {
+				o.Plans = nil
+			}
+			out, truth := stream(t, o, s)
+			wrongGauge(t, out, &truth.Incidents[0], c.late)
+			if n := len(out.summary.Plans); (n > 0) != c.given {
+				t.Errorf("the summary says how %d plans stand with their budgets", n)
+			}
+		})
 	}
 }
 
@@ -60,5 +68,36 @@ func wrongGauge(t *testing.T, out *outcome, want *fixtures.Incident, late time.D
 	}
 	if len(out.ledger) < len(want.Ledger)*2/3 || r.UsersAffected != len(out.ledger) {
 		t.Errorf("%d users in the ledger, %d on the alert, %d affected", len(out.ledger), r.UsersAffected, len(want.Ledger))
+	}
+}
+
+// coarse is a scenario whose gauges are told in whole percents, and not at all on three rows of ten.
+type coarse struct{ generator }
+
+func (c coarse) Generate(seed uint64, emit func(*event.Event) error) (*fixtures.Truth, error) {
+	n := 0
+	return c.generator.Generate(seed, func(e *event.Event) error {
+		n++
+		e.QuotaUsed = math.Round(e.QuotaUsed*100) / 100
+		e.HasQuota = e.HasQuota && n%10 > 2
+		return emit(e)
+	})
+}
+
+// Coarse and missing gauges hide small users, not the fault; and nothing that is right looks wrong by them.
+func TestCoarseGauges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	s := load(t, "gauge-fast")
+	out, truth := stream(t, optionsOf(s), coarse{s})
+	want := &truth.Incidents[0]
+	if final := out.final(); len(final) != 1 || final[0].Cause != "window" || scopeText(final[0].Scope) != scopeText(incident.Scope(want.Scope)) {
+		t.Fatalf("%d incidents, want %s", len(final), scopeText(incident.Scope(want.Scope)))
+	}
+	for _, row := range out.ledger {
+		if _, ok := want.Ledger[row.User]; !ok {
+			t.Errorf("%s saw a right gauge", row.User)
+		}
 	}
 }
