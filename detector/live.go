@@ -127,7 +127,11 @@ const (
 // a CUSUM that falls while the flag stands.
 func (l *live) odds(k, n float64) float64 {
 	n = max(n, k)
-	p1, p0 := min(max(l.rate, 1e-6), 1-1e-6), min(max(l.base, 1e-6), 1-1e-6)
+	rate := l.rate
+	if l.chances > 0 {
+		rate = min(rate, (l.hits+1)/(l.chances+2)) // of few rows that were all affected, the next need not be
+	}
+	p1, p0 := min(max(rate, 1e-6), 1-1e-6), min(max(l.base, 1e-6), 1-1e-6)
 	if p1 <= p0 {
 		p1 = min(2*p0, 1-1e-6)
 	}
@@ -150,9 +154,9 @@ func (l *live) observe(t tickHits) {
 	}
 }
 
-// recovered says whether the incident is over at now. Where the flag is rare in quiet times, every row that bears it is
-// the incident's, and it is over when three times more rows than ever lay between two of them have come without one: a
-// fault that hits some users only has long gaps of others' rows. Elsewhere the likelihood of the quiet rate decides.
+// recovered says whether the incident is over at now. The likelihood of the quiet rate decides; but where the flag is rare in
+// quiet times every row that bears it is the incident's, and three times more rows than ever lay between two of them must
+// have come without one: a fault that hits some users only has long gaps of others' rows. There many mean gaps will do, too.
 func (l *live) recovered(now int64) bool {
 	if now-l.cleanHit < recoverAfter {
 		return false
@@ -161,5 +165,5 @@ func (l *live) recovered(now int64) bool {
 		return l.clean >= recoverNats
 	}
 	mean := l.chances / max(l.hits, 1)
-	return l.gap >= recoverMean*mean && l.gap >= min(recoverGap*max(l.widest, 1), recoverMost*mean)
+	return (l.clean >= recoverNats || l.gap >= recoverMean*mean) && l.gap >= min(recoverGap*max(l.widest, 1), recoverMost*mean)
 }

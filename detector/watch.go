@@ -6,6 +6,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -162,11 +163,18 @@ func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
 
 func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {
 	for d, name := range leaf.Values {
-		if v := f.store.Value(event.Dim(d), name); v != nil && f.usual(v, flag) > usualRate {
+		if v := f.store.Value(event.Dim(d), name); v != nil && (f.usual(v, flag) > usualRate || f.ownPrice(v, flag)) {
 			return true
 		}
 	}
 	return false
+}
+
+// ownPrice says whether a value of the history's first day never had a row at the price that was learned. It has a price of its
+// own, which is not learned yet, and is no fault.
+func (f *fleet) ownPrice(v *cohort.Value, flag cohort.Flag) bool {
+	return !f.card && (flag == cohort.Over || flag == cohort.Under) && slices.Contains(price.SplitBy, v.Dim) &&
+		v.First < f.first+24*cohort.Hour && !v.EverClean(flag)
 }
 
 func newCoded() *coded {

@@ -15,6 +15,7 @@ type Value struct {
 	First  int64 // start of its first tick
 	Marked int64 // for the owner's use: when it was last found to show something new
 	fives  []short
+	clean  Flags
 
 	early [NumMoments]Moment // of the first EarlyFor since First: a release is judged by all that it has done
 
@@ -78,7 +79,11 @@ func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
 		if h.Flags.Has(f) {
 			continue
 		}
-		s.opp[f] += sign * c.Opportunities(f)
+		opp := c.Opportunities(f)
+		if opp > c.Flagged(f).Rows {
+			v.clean = v.clean.With(f)
+		}
+		s.opp[f] += sign * opp
 		if c.Off != nil {
 			s.rows[f] += sign * c.Off[f].Rows
 			s.users[f] += sign * c.Off[f].Users
@@ -95,6 +100,9 @@ func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
 		}
 	}
 }
+
+// EverClean says whether a row that could have borne f did not.
+func (v *Value) EverClean(f Flag) bool { return v.clean.Has(f) }
 
 // take takes what h names of c out again; sign −1 puts it back.
 func (v *Value) take(at int64, c *Cell, h Hidden, sign int64) {

@@ -25,8 +25,8 @@ const (
 	fitShare       = 0.9   // of the rows that one price vector has to explain before a split is tried
 )
 
-// splitBy are the dimensions by which list prices may differ by design; never meter, price list, experiment or client.
-var splitBy = []event.Dim{event.Plan, event.Pool, event.Surface, event.Region, event.Org}
+// SplitBy are the dimensions by which list prices may differ by design; never meter, price list, experiment or client.
+var SplitBy = []event.Dim{event.Plan, event.Pool, event.Surface, event.Region, event.Org}
 
 // fit is one learned price vector.
 type fit struct {
@@ -142,7 +142,7 @@ func (l *learner) late(e *event.Event) {
 // keep returns what a sample keeps of a row.
 func keep(e *event.Event) event.Event {
 	kept := event.Event{Credits: e.Credits, Input: e.Input, Cached: e.Cached, CacheWrite: e.CacheWrite, Output: e.Output, HasTokens: true}
-	for _, d := range splitBy {
+	for _, d := range SplitBy {
 		kept.Dims[d] = strings.Clone(e.Dims[d])
 	}
 	return kept
@@ -200,7 +200,7 @@ func (l *learner) groups(d event.Dim) map[string][]event.Event {
 // one when hardly any of its rows, from the first on, obey the whole's: what obeyed it before is not priced apart but wrong.
 func (l *learner) split(share float64) {
 	best := share + 0.02
-	for _, d := range splitBy {
+	for _, d := range SplitBy {
 		groups := l.groups(d)
 		if len(groups) < 2 {
 			continue
