@@ -4,7 +4,15 @@ import (
 	"math"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// A fault in what is new came with it, unless what the scope did before the step that was found in it says otherwise, by so
+// many nats; or there are fewer users' hours than that to say anything, and they are many hours.
+const (
+	denyRelease = 5
+	earlyUsers  = 7
 )
 
 // dateMeasure finds the onset of a shift: the release that appeared, or where the mean began to stand above the quiet one.
@@ -16,8 +24,7 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 	for _, at := range sortedKeys(sums) {
 		m := sums[at]
 		if sum <= best {
-			// A bucket's measure is said when it ends.
-			best, l.onset = sum, at-2*cohort.Five
+			best, l.onset = sum, at-saidAfter(l.measure)
 		}
 		sum += m.Sum - m.N*(l.base+l.shift/2)
 	}
@@ -29,7 +36,9 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 				early.Merge(c.Moments[l.measure])
 			}
 		})
-		if early.N < 20 && l.onset-first < 6*cohort.Hour || early.N >= 20 && early.Mean()-l.base > l.shift/2 {
+		_, variance := f.normal(f.store.All, l.measure)
+		nats := early.Users / session * (early.Mean() - l.base - l.shift/2) * l.shift / variance
+		if nats > -denyRelease && (early.Users >= earlyUsers || l.onset-first < 6*cohort.Hour) {
 			l.onset = first
 		}
 	}
@@ -38,6 +47,14 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 	l.lastHit, l.cleanHit = f.now, f.now
 	f.resum(l)
 	l.elsewhere = f.elsewhere(l)
+}
+
+// saidAfter returns how long after it began a measure is said: at once of a request's tokens, else when the bucket ends.
+func saidAfter(m cohort.Measure) int64 {
+	if m.OfRequest() {
+		return 0
+	}
+	return profile.Bucket
 }
 
 // momentFives returns the measure of the scope by five minutes.

@@ -128,7 +128,7 @@ const (
 func (l *live) odds(k, n float64) float64 {
 	n = max(n, k)
 	rate := l.rate
-	if l.chances > 0 {
+	if l.base <= cleanBase && l.chances > 0 {
 		rate = min(rate, (l.hits+1)/(l.chances+2)) // of few rows that were all affected, the next need not be
 	}
 	p1, p0 := min(max(rate, 1e-6), 1-1e-6), min(max(l.base, 1e-6), 1-1e-6)

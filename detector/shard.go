@@ -170,9 +170,13 @@ func (s *shard) count(e *event.Event) {
 	}
 	leaf := s.leaves.Of(&e.Dims)
 	p := s.users.Fold(e, leaf, r.flags, r.quote)
-	s.cell(leaf, e.Time).Count(&cohort.Row{
+	c := s.cell(leaf, e.Time)
+	c.Count(&cohort.Row{
 		Event: e, Flags: r.flags, Quote: r.quote, Gauge: r.gauge, Draw: draw, Unprompted: p.Unprompted, NewTurn: p.NewTurn, NewHour: p.NewHour, Fresh: p.Fresh, FreshDay: p.FreshDay,
 	})
+	if p.Tokens != nil {
+		observe(c, p.Tokens)
+	}
 	if e.Device != "" && p.NewHour {
 		s.link(e)
 	}

@@ -46,15 +46,21 @@ func (s *shard) cell(leaf *cohort.Leaf, t int64) *cohort.Cell {
 }
 
 // moments books a user's closed bucket in the tick that is closing, so that it is never late.
-func (s *shard) moments(m profile.Moments) {
-	at := max(m.At+profile.Bucket, s.closed)
-	c := s.cell(m.Leaf, at)
+func (s *shard) moments(m *profile.Moments) {
+	observe(s.cell(m.Leaf, max(m.At, s.closed)), m)
+}
+
+// observe adds what was measured against a user's past.
+func observe(c *cohort.Cell, m *profile.Moments) {
 	if c.Moments == nil {
 		c.Moments = new([cohort.NumMoments]cohort.Moment)
 	}
 	for k := range c.Moments {
 		if m.Valid[k] {
-			c.Moments[k].Observe(m.X[k], m.Fresh, m.FreshDay)
+			c.Moments[k].Observe(m.X[k], m.Fresh, false)
+			if m.Counts {
+				c.Moments[k].Count(m.Mean[k])
+			}
 		}
 	}
 }

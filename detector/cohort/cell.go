@@ -228,7 +228,9 @@ func (c *Cell) Add(d *Cell) {
 			c.Moments = new([NumMoments]Moment)
 		}
 		for m := range c.Moments {
-			c.Moments[m].Merge(d.Moments[m])
+			if d.Moments[m].N != 0 {
+				c.Moments[m].Merge(d.Moments[m])
+			}
 		}
 	}
 }
@@ -236,7 +238,8 @@ func (c *Cell) Add(d *Cell) {
 // Measure names what is compared, user by user, with the user's own past.
 type Measure uint8
 
-// The measures of behaviour: natural logarithms of now over the user's own past, one value a user and active bucket.
+// The measures of behaviour: natural logarithms of now over the user's own past, one value a user and active bucket, or a
+// request (OfRequest).
 const (
 	RequestsPerTurn Measure = iota
 	Background              // requests that no turn of the user asked for, per turn
@@ -248,6 +251,11 @@ const (
 )
 
 var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "output_per_request", "uncached", "turns"}
+
+// OfRequest says whether the measure is taken of each request, rather than of a user's bucket when it closes.
+func (m Measure) OfRequest() bool {
+	return m == InputPerRequest || m == OutputPerRequest || m == Uncached
+}
 
 // String returns the measure's name.
 func (m Measure) String() string { return measureNames[m] }
@@ -279,17 +287,29 @@ func (m *Moment) Observe(x float64, hour, day bool) {
 		m.Users++
 	}
 	if day {
-		m.Days++
-		if x > UpBy {
-			m.Up++
-		}
+		m.Count(x)
+	}
+}
+
+// Count adds a user that counts for the first time within SpanHours, and stands at x then.
+func (m *Moment) Count(x float64) {
+	m.Days++
+	if x > UpBy {
+		m.Up++
 	}
 }
 
 // Merge adds n.
-func (m *Moment) Merge(n Moment) { m.add(n, 1) }
+func (m *Moment) Merge(n Moment) {
+	m.N += n.N
+	m.Sum += n.Sum
+	m.Squares += n.Squares
+	m.Users += n.Users
+	m.Days += n.Days
+	m.Up += n.Up
+}
 
-func (m *Moment) add(n Moment, w float64) {
+func (m *Moment) add(n *Moment, w float64) {
 	m.N += w * n.N
 	m.Sum += w * n.Sum
 	m.Squares += w * n.Squares

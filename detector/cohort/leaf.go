@@ -20,6 +20,8 @@ const (
 // Leaf is one combination of values. It is immutable.
 type Leaf struct {
 	Values [event.NumDims]string
+	// Rollout tells leaves apart, by a hash below 64, that differ in what is rolled out: client version, meter, experiment.
+	Rollout uint8
 }
 
 // Leaves interns the combinations that one shard has seen.
@@ -86,7 +88,7 @@ func (l *Leaves) slow(values *[event.NumDims]string) *Leaf {
 		l.folded++
 	}
 	if leaf == nil {
-		leaf = &Leaf{Values: kept}
+		leaf = &Leaf{Values: kept, Rollout: rollout(&kept)}
 		l.byHash[l.place(&kept)] = leaf
 	}
 	return leaf
@@ -103,6 +105,10 @@ func (l *Leaves) place(values *[event.NumDims]string) uint64 {
 		h++
 	}
 	return h
+}
+
+func rollout(values *[event.NumDims]string) uint8 {
+	return uint8(hash(&[event.NumDims]string{values[event.ClientVersion], values[event.Meter], values[event.Experiment]}) % 64)
 }
 
 func hash(values *[event.NumDims]string) uint64 {

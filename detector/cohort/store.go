@@ -80,7 +80,8 @@ func (s *Store) Add(r *Series, at int64, c *Cell) {
 	into(&r.fives, at-at%Five, c)
 	into(&r.hours, at-at%Hour, c)
 	s.cells += len(r.hours)
-	s.eachValue(r, func(v *Value) { v.add(at-at%Five, c, r.Hidden, 1) })
+	x := shareOf(c)
+	s.eachValue(r, func(v *Value) { v.add(at-at%Five, x, r.Hidden, 1) })
 }
 
 func (s *Store) eachValue(r *Series, fn func(*Value)) {
@@ -101,7 +102,8 @@ func (s *Store) Explain(where Where, h Hidden, from int64, sign int64) {
 		}
 		for i := range r.fives {
 			if b := &r.fives[i]; b.at > from-Five {
-				s.eachValue(r, func(v *Value) { v.take(b.at, &b.Cell, h, sign) })
+				x := shareOf(&b.Cell)
+				s.eachValue(r, func(v *Value) { v.take(b.at, x, h, sign) })
 			}
 		}
 	}

@@ -69,33 +69,49 @@ func (v *Value) at(at int64) *short {
 	return &v.fives[i]
 }
 
-// add adds sign times what h does not hide of c.
-func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
+// share is what a cell adds to each of its leaf's values, worked out once for all of them.
+type share struct {
+	opp, rows, users [NumFlags]int64
+	clean            Flags // some row could have borne the flag and did not
+	moments          *[NumMoments]Moment
+}
+
+func shareOf(c *Cell) *share {
+	x := &share{moments: c.Moments}
+	for f := range NumFlags {
+		x.opp[f] = c.Opportunities(f)
+		if c.Off != nil {
+			x.rows[f], x.users[f] = c.Off[f].Rows, c.Off[f].Users
+		}
+		if x.opp[f] > x.rows[f] {
+			x.clean = x.clean.With(f)
+		}
+	}
+	return x
+}
+
+// add adds sign times what h does not hide of x.
+func (v *Value) add(at int64, x *share, h Hidden, sign int64) {
 	s := v.at(at)
 	if s == nil {
 		return
 	}
+	v.clean |= x.clean &^ h.Flags
 	for f := range NumFlags {
-		if h.Flags.Has(f) {
-			continue
-		}
-		opp := c.Opportunities(f)
-		if opp > c.Flagged(f).Rows {
-			v.clean = v.clean.With(f)
-		}
-		s.opp[f] += sign * opp
-		if c.Off != nil {
-			s.rows[f] += sign * c.Off[f].Rows
-			s.users[f] += sign * c.Off[f].Users
+		if !h.Flags.Has(f) {
+			s.opp[f] += sign * x.opp[f]
+			s.rows[f] += sign * x.rows[f]
+			s.users[f] += sign * x.users[f]
 		}
 	}
-	if c.Moments != nil {
-		for m := range s.moments {
-			if h.Measures&(1<<m) == 0 {
-				s.moments[m].add(c.Moments[m], float64(sign))
-				if at < v.First+EarlyFor {
-					v.early[m].add(c.Moments[m], float64(sign))
-				}
+	if x.moments == nil {
+		return
+	}
+	for m := range s.moments {
+		if d := &x.moments[m]; d.N != 0 && h.Measures&(1<<m) == 0 {
+			s.moments[m].add(d, float64(sign))
+			if at < v.First+EarlyFor {
+				v.early[m].add(d, float64(sign))
 			}
 		}
 	}
@@ -104,10 +120,10 @@ func (v *Value) add(at int64, c *Cell, h Hidden, sign int64) {
 // EverClean says whether a row that could have borne f did not.
 func (v *Value) EverClean(f Flag) bool { return v.clean.Has(f) }
 
-// take takes what h names of c out again; sign −1 puts it back.
-func (v *Value) take(at int64, c *Cell, h Hidden, sign int64) {
+// take takes what h names of x out again; sign −1 puts it back.
+func (v *Value) take(at int64, x *share, h Hidden, sign int64) {
 	rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
-	v.add(at, c, rest, -sign)
+	v.add(at, x, rest, -sign)
 }
 
 // Since returns the sums of flag f from the five minutes that hold from on.

@@ -66,7 +66,7 @@ type bench struct {
 func newBench() *bench {
 	b := &bench{out: newChunk(), rng: rand.New(rand.NewPCG(1, 1))}
 	b.week.rules = map[string]bool{}
-	b.table = NewTable(func(Moments) {}, func(Finding) {})
+	b.table = NewTable(func(*Moments) {}, func(Finding) {})
 	b.table.weighed = func(f Finding) {
 		b.best[statVolume] = max(b.best[statVolume], f.Evidence)
 		b.best[statIdentity] = max(b.best[statIdentity], f.identified())

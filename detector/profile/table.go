@@ -22,15 +22,19 @@ type Row struct {
 	NewTurn         bool         // the first row of a turn
 	Unprompted      bool         // a request that no turn of the user asked for
 	Fresh, FreshDay cohort.Flags // flags that the user bears for the first time within an hour, a day
+	Tokens          *Moments     // of a request, until the next Fold; nil where there is no past to measure it against
 }
 
-// Moments is a user's closed bucket, measured against the user's past.
+// Moments is a user's closed bucket, or the tokens of one request, measured against the user's past.
 type Moments struct {
-	Leaf            *cohort.Leaf
-	At              int64 // start of the bucket
-	X               [cohort.NumMoments]float64
-	Valid           [cohort.NumMoments]bool
-	Fresh, FreshDay bool // the user counts for the first time within an hour, a day
+	Leaf  *cohort.Leaf
+	At    int64 // end of the bucket, time of the request
+	X     [cohort.NumMoments]float64
+	Valid [cohort.NumMoments]bool
+	Fresh bool // the user's first within an hour
+	// Counts says that the user counts for the first time within cohort.SpanHours, and Mean where the user stands then.
+	Counts bool
+	Mean   [cohort.NumMoments]float64
 }
 
 // Table holds the users of one partition.
@@ -39,15 +43,16 @@ type Table struct {
 	ring    []*User // the same, in order of admission; who comes for somebody takes their place
 	hand    int     // where the next to go is looked for
 	most    int
-	Evicted int64  // users given up for room
-	logs    spread // of the logarithm of a bucket's volume
-	Moments func(Moments)
+	Evicted int64   // users given up for room
+	logs    spread  // of the logarithm of a bucket's volume
+	scratch Moments // of what was measured last
+	Moments func(*Moments)
 	Say     func(Finding)
 	weighed func(Finding) // sees every weighing of a known user, strong or not: the frontier's bench
 }
 
 // NewTable returns an empty table; moments and say take what it finds.
-func NewTable(moments func(Moments), say func(Finding)) *Table {
+func NewTable(moments func(*Moments), say func(Finding)) *Table {
 	return &Table{users: map[string]*User{}, most: MaxUsers, Moments: moments, Say: say}
 }
 
@@ -124,6 +129,9 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	}
 	if flags != 0 {
 		t.flag(u, e, flags, q, &r)
+	}
+	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens {
+		r.Tokens = t.tokens(u, e)
 	}
 	return r
 }
@@ -224,12 +232,8 @@ func (t *Table) close(u *User) {
 // measure compares the bucket with the user's past. Every measure is a log-ratio shrunk to 0 by one unit of the past, so
 // that a bucket of one request says little.
 func (t *Table) measure(u *User, c, b *Counts) {
-	m := Moments{Leaf: u.leaf, At: u.bucket}
-	set := func(k cohort.Measure, x float32) {
-		if x > 0 && !math.IsInf(float64(x), 0) {
-			m.X[k], m.Valid[k] = math.Log(float64(x)), true
-		}
-	}
+	m := &t.scratch
+	*m = Moments{Leaf: u.leaf, At: u.bucket + Bucket}
 	asked, askedPast := c.Requests-c.Background, b.Requests-b.Background
 	// What nobody asked for is measured against turns, or against what was asked for where no turns are sent.
 	unit, unitPast := c.Turns, b.Turns
@@ -238,52 +242,29 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	}
 	if c.Turns > 0 && b.Turns > 0 && askedPast > 0 {
 		r := askedPast / b.Turns
-		set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
+		m.set(cohort.RequestsPerTurn, (asked+r)/((c.Turns+1)*r))
 	} else if b.Turns == 0 && askedPast > 0 {
 		r := askedPast / b.Buckets
-		set(cohort.RequestsPerTurn, (asked+r)/(2*r))
+		m.set(cohort.RequestsPerTurn, (asked+r)/(2*r))
 	}
 	if unitPast > 0 && c.Background+b.Background > 0 {
 		r := max(b.Background/unitPast, 0.05)
-		set(cohort.Background, (c.Background+r)/((unit+1)*r))
-	}
-	if c.Requests > 0 && b.Requests > 0 && b.Input > 0 {
-		in := b.Input / b.Requests
-		set(cohort.InputPerRequest, (c.Input+in)/((c.Requests+1)*in))
-	}
-	if c.Requests > 0 && b.Requests > 0 && b.Output > 0 {
-		out := b.Output / b.Requests
-		set(cohort.OutputPerRequest, (c.Output+out)/((c.Requests+1)*out))
-	}
-	if c.Input > 0 && b.Cached > 0 {
-		// A cached token costs about a tenth; what the card says exactly matters little for a ratio.
-		past := (b.Input - 0.9*b.Cached) / b.Input
-		in := b.Input / max(b.Requests, 1)
-		set(cohort.Uncached, (c.Input-0.9*c.Cached+in*past)/((c.Input+in)*past))
+		m.set(cohort.Background, (c.Background+r)/((unit+1)*r))
 	}
 	turns, turnsPast := c.Turns, b.Turns
 	if b.Turns == 0 {
 		turns, turnsPast = c.Requests, b.Requests
 	}
-	set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
+	m.set(cohort.Turns, (turns+1)/(turnsPast/b.Buckets+1))
 	if h := int32(u.bucket / cohort.Hour); h != u.freshMeasure {
 		// A user counts anew on a new release or meter: what it did to them before says nothing of it.
-		m.FreshDay = h-u.dayMeasure >= cohort.SpanHours || u.dayLeaf == nil || changed(u.dayLeaf, u.leaf)
-		if m.FreshDay {
-			u.dayMeasure, u.dayLeaf = h, u.leaf
+		m.Counts, m.Mean = h-u.dayMeasure >= cohort.SpanHours || u.dayOf != u.leaf.Rollout, m.X
+		if m.Counts {
+			u.dayMeasure, u.dayOf = h, u.leaf.Rollout
 		}
 		u.freshMeasure, m.Fresh = h, true
 	}
 	t.Moments(m)
-}
-
-func changed(a, b *cohort.Leaf) bool {
-	for _, d := range [...]event.Dim{event.ClientVersion, event.Meter, event.Experiment} {
-		if a.Values[d] != b.Values[d] {
-			return true
-		}
-	}
-	return false
 }
 
 // Close ends every open bucket that lies wholly before at, by user key.

@@ -28,7 +28,7 @@ type heard struct {
 
 func newHeard() (*Table, *heard) {
 	h := &heard{}
-	return NewTable(func(m Moments) { h.moments = append(h.moments, m) }, func(f Finding) { h.findings = append(h.findings, f) }), h
+	return NewTable(func(m *Moments) { h.moments = append(h.moments, *m) }, func(f Finding) { h.findings = append(h.findings, f) }), h
 }
 
 func (h *heard) of(k FindingKind) (out []Finding) {
@@ -81,7 +81,7 @@ func TestAUserCostsNoMoreThanBytes(t *testing.T) {
 // A known user's row costs no allocation, whether it stays in its bucket, closes one, or begins a day.
 func TestFoldOfAKnownUserAllocatesNothing(t *testing.T) {
 	n := 0
-	table := NewTable(func(Moments) { n++ }, func(Finding) {})
+	table := NewTable(func(*Moments) { n++ }, func(Finding) {})
 	at := monday
 	e, q := charge("u", at, 1)
 	table.Fold(e, plain, 0, q)
@@ -306,7 +306,7 @@ func TestSuspects(t *testing.T) {
 func BenchmarkFold(b *testing.B) {
 	for _, users := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(users), func(b *testing.B) {
-			table := NewTable(func(Moments) {}, func(Finding) {})
+			table := NewTable(func(*Moments) {}, func(Finding) {})
 			names := make([]string, users)
 			for i := range names {
 				names[i] = fmt.Sprintf("u_%011d", i)

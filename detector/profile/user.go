@@ -88,11 +88,12 @@ type User struct {
 
 	turns  [4]uint32 // hashes of the latest turns
 	turnAt uint8
+	dayOf  uint8 // rollout that the user counted on
 
 	flags        *flagState // nil until a row bears a flag: most users never do
 	freshMeasure int32
 	dayMeasure   int32
-	dayLeaf      *cohort.Leaf
+	tokens       tokenSpans
 
 	volume              float32 // evidence of volume: leaky, in nats
 	novel               float32 // the same of identities first seen within a day

@@ -1,0 +1,93 @@
+package profile
+
+import (
+	"math"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// asked is how many requests in a span of hours a user's mean has to stand on before the user counts.
+const asked = 3
+
+// tokenSpans remembers on which rollouts (cohort.Leaf.Rollout) a user's tokens were measured: in the hour, a bit a rollout, and
+// in the span of hours the two latest. A user counts once on each, since requests may alternate between two meters of which
+// one is wrong.
+type tokenSpans struct {
+	inHour uint32
+	hour   int32
+	latest [2]tokenMean
+}
+
+// tokenMean sums what a user's requests on one rollout measured.
+type tokenMean struct {
+	rollout uint8
+	n       uint8
+	sum     [cohort.Uncached - cohort.InputPerRequest + 1]int16 // in thousandths: of every user there are two
+}
+
+// see notes what a request at hour h measured: whether it is the user's first of the hour on its rollout, and whether the user
+// counts for the span with it.
+func (s *tokenSpans) see(h int32, rollout uint8, m *Moments) {
+	if h/cohort.SpanHours != s.hour/cohort.SpanHours {
+		s.latest = [2]tokenMean{}
+	}
+	if h != s.hour {
+		s.hour, s.inHour = h, 0
+	}
+	bit := uint32(1) << (rollout % 32)
+	m.Fresh = s.inHour&bit == 0
+	s.inHour |= bit
+	if s.latest[0].rollout != rollout || s.latest[0].n == 0 {
+		s.latest[0], s.latest[1] = s.latest[1], s.latest[0]
+	}
+	x := &s.latest[0]
+	if x.rollout != rollout {
+		*x = tokenMean{rollout: rollout}
+	}
+	if x.n >= asked {
+		return
+	}
+	x.n++
+	for k := range x.sum {
+		x.sum[k] += int16(1000 * min(max(m.X[int(cohort.InputPerRequest)+k], -cohort.Clip), cohort.Clip))
+	}
+	if m.Counts = x.n == asked; m.Counts {
+		for k := range x.sum {
+			m.Mean[int(cohort.InputPerRequest)+k] = float64(x.sum[k]) / (1000 * asked)
+		}
+	}
+}
+
+// tokens measures one request against the mean request of the user's past, m, as ln((x+m)/2m): shrunk to 0 by one request of
+// the past, so that an empty one says as little as one of a few times as many tokens. It is known at once and for the row's own
+// leaf, unlike what only a closed bucket shows. What it returns, nil without a past, holds until the next row.
+func (t *Table) tokens(u *User, e *event.Event) *Moments {
+	b := u.base()
+	if b.Buckets < minPast || b.Requests < minRequests || u.leaf == nil {
+		return nil
+	}
+	m := &t.scratch
+	*m = Moments{Leaf: u.leaf, At: e.Time}
+	in, out := b.Input/b.Requests, b.Output/b.Requests
+	if b.Input > 0 {
+		m.set(cohort.InputPerRequest, (float32(e.Input)+in)/(2*in))
+	}
+	if b.Output > 0 {
+		m.set(cohort.OutputPerRequest, (float32(e.Output)+out)/(2*out))
+	}
+	if e.Input > 0 && b.Cached > 0 {
+		// A cached token costs about a tenth; what the card says exactly matters little for a ratio.
+		past := (b.Input - 0.9*b.Cached) / b.Input
+		m.set(cohort.Uncached, (float32(e.Input)-0.9*float32(e.Cached)+in*past)/((float32(e.Input)+in)*past))
+	}
+	u.tokens.see(int32(e.Time/cohort.Hour), u.leaf.Rollout, m)
+	return m
+}
+
+// set takes the logarithm of a ratio in, unless there is none.
+func (m *Moments) set(k cohort.Measure, ratio float32) {
+	if ratio > 0 && !math.IsInf(float64(ratio), 0) {
+		m.X[k], m.Valid[k] = math.Log(float64(ratio)), true
+	}
+}
