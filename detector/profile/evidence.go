@@ -273,8 +273,11 @@ func (f *Finding) Sleepless() bool {
 }
 
 // Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
-// on the owner's own machines is the owner's script.
+// on the owner's own machines is the owner's script, also where those roam.
 func (f *Finding) Elsewhere() bool {
+	if f.Devices > 0 && f.NewDevices == 0 && (f.Even() || f.Sleepless()) {
+		return false
+	}
 	return f.NewNetworks+f.NewCountries > 0 || f.NewKeys > 0 && f.NewDevices > 0
 }
 

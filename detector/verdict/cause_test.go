@@ -119,6 +119,18 @@ func TestOfDrain(t *testing.T) {
 				f.NewDevices, f.NewNetworks, f.Score = 1, 1, profile.IdentityThreshold
 			}, StolenKey,
 		},
+		{
+			"a machine with a new key on the owner's own device, whose networks roam: the owner's script", func(f *profile.Finding) {
+				f.Devices, f.NewNetworks, f.NewKeys, f.Score = 1, 2, 1, profile.IdentityThreshold
+				f.AwakeHours, f.Evenness, f.PastEvenness = 5, 0.03, 1.5
+			}, ScriptedDrain,
+		},
+		{
+			"a machine with a new key on a new network, where no device is told", func(f *profile.Finding) {
+				f.NewNetworks, f.NewKeys, f.Score = 1, 1, profile.IdentityThreshold
+				f.AwakeHours, f.Evenness, f.PastEvenness = 5, 0.03, 1.5
+			}, StolenKey,
+		},
 		{"the same evidence without anything new is no theft", func(f *profile.Finding) { f.Score = profile.IdentityThreshold }, PowerUser},
 		{
 			"no night, at even gaps: a machine", func(f *profile.Finding) { f.AwakeHours, f.Evenness, f.PastEvenness = 24, 0.05, 1.2 }, ScriptedDrain,
