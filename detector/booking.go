@@ -48,6 +48,9 @@ func (f *fleet) claims() []ledger.Claim {
 			if !c.ByMeasure && l.base <= cleanBase {
 				c.To += recoverAfter // rows that came too late to be seen
 			}
+			if l.user != "" {
+				c.To = max(c.To, l.endedAt) // of one user's rows one an hour is said
+			}
 		}
 		out = append(out, c)
 	}

@@ -143,10 +143,22 @@ func alone(flag cohort.Flag) bool {
 	return false
 }
 
-// single opens or updates the incident of one user whose rows are off.
+// single opens or updates the incident of one user whose rows are off, or of the cohort that it turns out not to be over for.
 func (f *fleet) single(s *profile.Finding) {
+	since := s.Since
 	for _, l := range f.lives {
-		if l.by != byFlag || l.user != s.User || l.flag != s.Flag || l.MergedInto != "" {
+		if l.by != byFlag || l.flag != s.Flag || l.user != s.User && l.user != "" {
+			continue
+		}
+		if l.user == "" {
+			if l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter && l.where.Matches(&s.Leaf.Values) {
+				f.reopen(l, &live{onset: l.endedAt, lastHit: s.At})
+				return
+			}
+			continue
+		}
+		if l.MergedInto != "" {
+			since = max(since, l.endedAt) // what was before is told
 			continue
 		}
 		if l.open() || f.now-l.endedAt < reopenAfter {
@@ -164,10 +176,10 @@ func (f *fleet) single(s *profile.Finding) {
 			where = append(where, cohort.Cond{Dim: event.Dim(d), Value: v})
 		}
 	}
-	l := &live{by: byFlag, flag: s.Flag, user: s.User, where: where, onset: s.Since - s.Since%cohort.Tick, lastHit: s.At, cleanHit: s.At, gain: float64(s.Rows), base: cohort.PriorRate, rate: 1}
+	l := &live{by: byFlag, flag: s.Flag, user: s.User, where: where, onset: since - since%cohort.Tick, lastHit: s.At, cleanHit: s.At, gain: float64(s.Rows), base: cohort.PriorRate, rate: 1}
 	f.resum(l)
 	l.drawn = s
-	l.finding.StartedAt = s.Since
+	l.finding.StartedAt = since
 	cause := verdict.Price
 	for _, fam := range verdict.Families {
 		if fam.Flag == s.Flag {

@@ -106,6 +106,9 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
+	if !f.many(l) {
+		return false
+	}
 	f.date(l)
 	if old := f.closedTwin(l); old != nil {
 		f.reopen(old, l)
@@ -119,6 +122,15 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	f.adopt(l)
 	f.absorb(l)
 	return true
+}
+
+// many says whether those who bear a flag in a scope are several. Over more than an hour one user counts every hour anew, and
+// half of MinUsers have to be different people, as far as a day tells them apart.
+func (f *fleet) many(l *live) bool {
+	hour := f.store.Sum(l.where, f.now-cohort.Hour, f.now+cohort.Tick)
+	day := f.store.Sum(l.where, f.now-24*cohort.Hour, f.now+cohort.Tick)
+	users := max(hour.Flagged(l.flag).Users, day.Flagged(l.flag).DayUsers)
+	return 2*users > int64(f.rules.MinUsers)
 }
 
 // coded is a localise.Table with what its codes mean.

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"math"
 	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -10,7 +9,7 @@ import (
 )
 
 // Bounds of a table. Bytes is what a user costs, the map's share and a key of 64 bytes included; who ever bore a flag costs
-// another 216. With keys of 13 bytes it is 976 at a million users (BenchmarkFold).
+// another 288. With keys of 13 bytes it is 976 at a million users (BenchmarkFold).
 const (
 	Bytes    = 1024
 	MaxUsers = 2_000_000
@@ -173,40 +172,6 @@ func (t *Table) evict() int {
 	return victim
 }
 
-// flag counts the flags of a row against its user and says which make the user count anew.
-func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote, r *Row) {
-	if u.flags == nil {
-		u.flags = new(flagState)
-	}
-	minute := int32(e.Time / 60e9)
-	for f := range cohort.NumFlags {
-		if !flags.Has(f) {
-			continue
-		}
-		x := &u.flags[f]
-		if minute-x.freshDay >= 24*60 {
-			r.FreshDay = r.FreshDay.With(f)
-			x.freshDay = minute
-		}
-		if minute-x.fresh >= 60 {
-			r.Fresh = r.Fresh.With(f)
-			x.fresh = minute
-			x.rows, x.said = 0, 0
-			x.since = e.Time
-		}
-		if x.rows < math.MaxUint16 {
-			x.rows++
-		}
-		// Said at ten rows and at every doubling, and only of a user whose past is clean.
-		if n := x.rows; n >= suspectRows && n >= 2*x.said && x.past < 0.1 && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
-			x.said = n
-			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
-			s.Now, s.Base = u.drawn()
-			t.Say(s)
-		}
-	}
-}
-
 // close ends a user's bucket: measures it against the past, weighs the evidence, and folds it into the windows.
 func (t *Table) close(u *User) {
 	c := &u.now
@@ -221,7 +186,7 @@ func (t *Table) close(u *User) {
 	u.even()
 	t.weigh(u, c, &base)
 	if u.flags != nil {
-		u.flags.fade(u.bucket, c.Rows, u.past.Buckets >= minPast)
+		u.flags.fade(c, u.past.Buckets >= minPast)
 	}
 	u.roll()
 	u.today.add(c, 1)

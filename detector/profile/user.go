@@ -113,30 +113,6 @@ type User struct {
 	evenness            spread // and of the past's
 }
 
-// flagState is what a user's flagged rows were.
-type flagState [cohort.NumFlags]struct {
-	since           int64   // when the user last counted anew,
-	fresh, freshDay int32   // its minute, and that of the last time within a day
-	past            float32 // share of rows in the past
-	rows, said      uint16
-}
-
-// fade takes a closed bucket into the shares of flagged rows.
-func (s *flagState) fade(bucket int64, rows float32, known bool) {
-	for f := range s {
-		x := &s[f]
-		share := float32(0)
-		if rows > 0 && x.fresh != 0 && int64(x.fresh)*60e9 >= bucket {
-			share = min(float32(x.rows)/rows, 1)
-		}
-		if known || share == 0 {
-			x.past += (share - x.past) / 64
-		} else {
-			x.past += (share - x.past) / 4
-		}
-	}
-}
-
 // spread sums values to give a coefficient of variation.
 type spread struct{ n, sum, squares float32 }
 
