@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -84,7 +86,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 				head = ev.Time
 				class.advance(head)
 			}
-			r := class.classify(ev)
+			r := class.classify(ev, xxhash.Sum64String(ev.User))
 			if r.repeat || !r.charge {
 				return
 			}

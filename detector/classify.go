@@ -61,13 +61,14 @@ func (c *classifier) advance(head int64) {
 	}
 }
 
-func (c *classifier) classify(e *event.Event) row {
+// classify says what a row is; user is the hash of its user.
+func (c *classifier) classify(e *event.Event, user uint64) row {
 	r := c.judge(e)
 	if c.gauges == nil || r.repeat {
 		return r
 	}
 	// A charge that is doubted may move the gauge or not, and at its list price or as charged.
-	g := c.gauges.Row(xxhash.Sum64String(e.User), e, window.Charge{
+	g := c.gauges.Row(user, e, window.Charge{
 		Most: max(e.Credits, r.quote.Expected),
 		Sure: e.Kind == event.Usage && r.flags == 0 && e.Dims[event.Pool] == "",
 	})

@@ -129,7 +129,7 @@ func (s *shard) place(r Record, e *event.Event) {
 			s.class.gauges.Late(user, e)
 		}
 	case onTime:
-		s.count(e)
+		s.count(e, user)
 	}
 }
 
@@ -149,9 +149,9 @@ func (s *shard) timeAhead(r Record) {
 	s.dead(r, &event.Error{Reason: "time_ahead", Field: "time", Detail: "more than an hour ahead of everything else in its partition"})
 }
 
-// count folds a row into the user's profile and the cells.
-func (s *shard) count(e *event.Event) {
-	r := s.class.classify(e)
+// count folds a row into the user's profile and the cells; user is the hash of its user.
+func (s *shard) count(e *event.Event, user uint64) {
+	r := s.class.classify(e, user)
 	if r.repeat {
 		s.repeat(r.conflict)
 		return
@@ -161,7 +161,7 @@ func (s *shard) count(e *event.Event) {
 		s.counts.First = e.Time
 	}
 	s.counts.Last = max(s.counts.Last, e.Time)
-	draw := s.budgets.Row(xxhash.Sum64String(e.User), e)
+	draw := s.budgets.Row(user, e)
 	if !r.charge {
 		if e.Kind == event.Reset {
 			s.resets++

@@ -300,14 +300,7 @@ func (m *Moment) Count(x float64) {
 }
 
 // Merge adds n.
-func (m *Moment) Merge(n Moment) {
-	m.N += n.N
-	m.Sum += n.Sum
-	m.Squares += n.Squares
-	m.Users += n.Users
-	m.Days += n.Days
-	m.Up += n.Up
-}
+func (m *Moment) Merge(n Moment) { m.add(&n, 1) }
 
 func (m *Moment) add(n *Moment, w float64) {
 	m.N += w * n.N
