@@ -11,6 +11,10 @@ var ErrTooFewPeaks = errors.New("too few peaks")
 
 const minPeaks = 10
 
+// straight is the shape below which a tail is the exponential to the last bit: the first term left out is γ/2·(ln p)², and
+// (ln p)² is at most 6e5. σ/γ would overflow and γ·ln p lose its bits long before γ is 0.
+const straight = 1e-22
+
 // GPD is a generalised Pareto distribution of excesses y ≥ 0,
 //
 //	P(Y > y) = (1 + γ·y/σ)^(−1/γ),
@@ -25,7 +29,7 @@ func (g GPD) Survival(y float64) float64 {
 		return math.NaN()
 	case y <= 0:
 		return 1
-	case g.Shape == 0:
+	case math.Abs(g.Shape) < straight:
 		return math.Exp(-y / g.Scale)
 	}
 	return math.Exp(-math.Log1p(max(g.Shape*(y/g.Scale), -1)) / g.Shape)
@@ -40,7 +44,7 @@ func (g GPD) ReturnLevel(p float64) float64 {
 	switch {
 	case !(g.Scale > 0 && p >= 0 && p <= 1):
 		return math.NaN()
-	case g.Shape == 0:
+	case math.Abs(g.Shape) < straight:
 		return float64(-g.Scale * math.Log(p))
 	}
 	return float64(g.Scale / g.Shape * math.Expm1(-g.Shape*math.Log(p)))
@@ -115,7 +119,8 @@ type profile struct {
 
 func (p profile) isBeyond(i int) bool { return p.beyond != nil && p.beyond[i] }
 
-// at returns the best distribution at w and its log-likelihood, divided by the number of known excesses.
+// at returns the best distribution at w and its log-likelihood, divided by the number of known excesses and in units of top, so
+// that the same excesses in another unit are searched alike.
 func (p profile) at(w float64) (g GPD, logL float64) {
 	theta := math.Expm1(w)
 	var all, known, total float64
@@ -127,11 +132,11 @@ func (p profile) at(w float64) (g GPD, logL float64) {
 			known += l
 		}
 	}
-	g = GPD{all / p.known, p.top * (all / p.known / theta)}
+	scale := all / p.known / theta
 	if theta == 0 {
-		g.Scale = p.top * (total / p.known)
+		scale = total / p.known
 	}
-	return g, -math.Log(g.Scale) - known/p.known - 1
+	return GPD{all / p.known, float64(p.top * scale)}, -math.Log(scale) - known/p.known - 1
 }
 
 // solve returns the w whose shape is the one given: shapes rise with w.

@@ -125,6 +125,8 @@ func TestGPD(t *testing.T) {
 		{"exponential", extreme.GPD{Scale: 2}.Survival(6), math.Exp(-3)},
 		{"exponential's level", extreme.GPD{Scale: 2}.ReturnLevel(math.Exp(-3)), 6},
 		{"nearly exponential", extreme.GPD{Shape: 1e-12, Scale: 2}.ReturnLevel(math.Exp(-3)), 6},
+		{"all but exponential", extreme.GPD{Shape: 1.8e-307, Scale: 32}.ReturnLevel(0.5), 32 * math.Ln2},
+		{"all but exponential's tail", extreme.GPD{Shape: -5e-324, Scale: 32}.Survival(32 * math.Ln2), 0.5},
 		{"below zero", extreme.GPD{Scale: 2}.Survival(-1), 1},
 		{"certain", extreme.GPD{Shape: 2, Scale: 2}.ReturnLevel(1), 0},
 		{"no scale", extreme.GPD{}.Survival(1), nan},
