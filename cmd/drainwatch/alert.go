@@ -12,47 +12,13 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
-	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
-// classWords are how people name the classes.
-var classWords = map[string]string{
-	"metering_bug": "METERING BUG", "client_bug": "CLIENT BUG", "abuse": "ABUSE", "organic": "ORGANIC",
-	"under_metering": "UNDER-METERING", "unknown": "UNKNOWN",
-}
+// headline is the first line of an alert, safe to print.
+func headline(r incident.Record) string { return incident.Headline(&r) }
 
-// causeOf finds what is said of a cause; one that this version does not know is said as it stands.
-func causeOf(class, name string) verdict.Cause {
-	for _, c := range []verdict.Cause{
-		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged, verdict.Window,
-		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
-		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming,
-		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.Unexplained,
-	} {
-		if string(c.Class) == class && c.Name == name {
-			return c
-		}
-	}
-	return verdict.Cause{What: strings.ReplaceAll(name, "_", " ")}
-}
-
-// headline is the first line of an alert: verdict, who, how many times, since when, how many, how much, why, how surely.
-func headline(r incident.Record) string {
-	label, ok := classWords[r.Class]
-	if !ok {
-		label = r.Class // of a newer program
-	}
-	what := r.Title
-	if _, rest, ok := strings.Cut(r.Title, ": "); ok {
-		what = rest // the title begins with the class, which stands in capitals here
-	}
-	facts := []string{count(int64(r.UsersAffected), "user", "users")}
-	if !r.Overcharge.IsZero() {
-		facts = append(facts, credits(r.Overcharge)+" credits")
-	}
-	facts = append(facts, causeOf(r.Class, r.Cause).What)
-	return neutral(fmt.Sprintf("%s  %s: %s (%.0f%% sure)", label, what, strings.Join(facts, ", "), min(100*r.Confidence, 99))) // nothing is quite sure
-}
+// neutral makes text from outside safe to print.
+func neutral(s string) string { return incident.Neutral(s) }
 
 // alertBlock writes an alert in plain words: the headline, its state, what speaks for the verdict and against it, and
 // what to do. It is wrapped to width columns, or not at all if width is 0; color is for terminals.
@@ -81,7 +47,7 @@ func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
 			}
 		}
 	}
-	if next := causeOf(r.Class, r.Cause).Next; next != "" {
+	if next := incident.Advice(&r); next != "" {
 		block.line("", "do", next)
 	}
 	for _, name := range sortedKeys(r.Links) {

@@ -149,9 +149,13 @@ func thousands(x float64) string {
 	if x < 10 && x != math.Trunc(x) {
 		return strconv.FormatFloat(x, 'f', 2, 64)
 	}
-	s := strconv.FormatFloat(x, 'f', 0, 64)
-	for at := len(s) - 3; at > 0; at -= 3 {
-		s = s[:at] + "," + s[at:]
+	return grouped(strconv.FormatFloat(x, 'f', 0, 64))
+}
+
+// grouped puts commas between thousands.
+func grouped(digits string) string {
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
 	}
-	return s
+	return digits
 }

@@ -1,4 +1,4 @@
-package main
+package incident
 
 import (
 	"strings"
@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// neutral makes text from outside safe to print: control characters (so ANSI sequences and forged lines),
+// Neutral makes text from outside safe to print: control characters (so ANSI sequences and forged lines),
 // marks that change the direction of text, invisible characters and broken UTF-8 become visible escapes.
-func neutral(s string) string {
+func Neutral(s string) string {
 	clean := true
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c >= 0x7f {
