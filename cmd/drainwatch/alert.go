@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -102,20 +103,21 @@ type blockWriter struct {
 	w     io.Writer
 	width int
 	color bool
+	label int // columns of the labels; 0 is labelWidth
 }
 
 const labelWidth = 10
 
 func (b *blockWriter) line(color, label, text string) {
 	text = neutral(text)
-	indent := ""
+	indent, wide := "", cmp.Or(b.label, labelWidth)
 	if label != "" {
-		indent = strings.Repeat(" ", labelWidth)
+		indent = strings.Repeat(" ", wide)
 	}
 	for i, part := range wrap(text, b.width, len(indent)) {
 		lead := indent
 		if i == 0 && label != "" {
-			lead = fmt.Sprintf("  %-*s", labelWidth-2, label)
+			lead = fmt.Sprintf("  %-*s", wide-2, label)
 		}
 		if b.color && color != "" {
 			part = color + part + ansiReset

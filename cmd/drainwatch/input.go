@@ -41,6 +41,7 @@ type inputs struct {
 // input is one of them.
 type input struct {
 	name  string
+	flag  string // that named it
 	file  *os.File
 	size  int64     // of a regular file when it was opened
 	pipe  io.Reader // what to read and keep in file, for anything else
@@ -55,7 +56,12 @@ type mark struct {
 }
 
 // openInputs opens every file before anything is read, so that a wrong name costs no work.
-func openInputs(names []string, stdin io.Reader) (_ *inputs, err error) {
+func openInputs(names []string, stdin io.Reader) (*inputs, error) {
+	return openNamed("input", names, stdin)
+}
+
+// openNamed opens the files that a flag named.
+func openNamed(flag string, names []string, stdin io.Reader) (_ *inputs, err error) {
 	in := &inputs{}
 	defer func() {
 		if err != nil {
@@ -63,12 +69,12 @@ func openInputs(names []string, stdin io.Reader) (_ *inputs, err error) {
 		}
 	}()
 	for i, name := range names {
-		f := &input{name: name}
+		f := &input{name: name, flag: flag}
 		f.first.Store(-1)
 		if name == "-" {
 			f.name, f.pipe = "standard input", stdin
 			if slices.Contains(names[:i], "-") {
-				return nil, usagef("read input -: standard input can be read once; give --input - once")
+				return nil, usagef("read input -: standard input can be read once; give --%s - once", flag)
 			}
 		} else if err := f.open(); err != nil {
 			return nil, err
@@ -86,16 +92,16 @@ func openInputs(names []string, stdin io.Reader) (_ *inputs, err error) {
 func (f *input) open() error {
 	file, err := os.Open(f.name)
 	if err != nil {
-		return usagef("read input %s: %w; name a readable file with --input, or - for standard input", f.name, errors.Unwrap(err))
+		return usagef("read input %s: %w; name a readable file with --%s, or - for standard input", f.name, errors.Unwrap(err), f.flag)
 	}
 	info, err := file.Stat()
 	switch {
 	case err != nil:
 		file.Close()
-		return usagef("read input %s: %w; name a readable file with --input", f.name, errors.Unwrap(err))
+		return usagef("read input %s: %w; name a readable file with --%s", f.name, errors.Unwrap(err), f.flag)
 	case info.IsDir():
 		file.Close()
-		return usagef("read input %s: is a directory; name the files in it, each with --input", f.name)
+		return usagef("read input %s: is a directory; name the files in it, each with --%s", f.name, f.flag)
 	case info.Mode().IsRegular():
 		f.file, f.size = file, info.Size()
 	default:

@@ -1,0 +1,214 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Explanation is what an on-call engineer asks of one incident, answered from its records and nothing else: what a record does
+// not say is left out. Its texts quote what others chose; whoever prints them makes them inert (Neutral).
+type Explanation struct {
+	Alert       Record     `json:"alert"`                 // the last revision
+	Headline    string     `json:"headline"`              // who, how many times, since when, how much, verdict
+	Who         string     `json:"who"`                   // the scope in words
+	Sure        string     `json:"sure"`                  // the confidence in words
+	For         []Evidence `json:"for"`                   //
+	Against     []Evidence `json:"against"`               //
+	RuledOut    []RuledOut `json:"ruled_out"`             // what else was looked at
+	AlsoMoved   []RuledOut `json:"also_moved"`            // what else moved, and the verdict does not explain
+	WouldChange []string   `json:"would_change"`          // what would change the verdict
+	Next        string     `json:"next"`                  // "" where this version does not know the cause
+	Timeline    []Change   `json:"timeline"`              // oldest first
+	Missing     int        `json:"missing_revisions"`     // revisions below the last that were not given
+	Continued   string     `json:"merged_into,omitempty"` // the incident that goes on in this one's place
+}
+
+// RuledOut is another explanation and the figure that speaks for or against it.
+type RuledOut struct {
+	What string `json:"what"`
+	By   string `json:"by"`
+}
+
+// Change is what one revision told a reader of the one before.
+type Change struct {
+	Revision int       `json:"revision"`
+	At       time.Time `json:"at"`
+	Status   Status    `json:"status"`
+	What     []string  `json:"what"`
+}
+
+// suspects are what each factor of the identity would show, in the order in which they are told.
+var suspects = []struct{ factor, what string }{
+	{"price", "a wrong price, a lost cache discount, charged failures"},
+	{"rows", "requests that are charged more than once"},
+	{"surcharge", "penalties and adjustments"},
+	{"tokens", "tokens counted wrong, larger contexts"},
+	{"cache", "a client that misses the cache"},
+	{"requests", "a client that loops or works unasked"},
+	{"turns", "people who do more"},
+	{"users", "more users than usual"},
+	{"mix", "other models, other shares of input and output"},
+}
+
+// unmoved is the log of the multiple below which a factor explains nothing: what hours that are alike differ by.
+var unmoved = math.Log(1.1)
+
+// Explain returns what the records of one incident say, in whatever order and however often they came. It panics without any.
+func Explain(records []Record) Explanation {
+	records = slices.Clone(records)
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.Revision, b.Revision) })
+	records = slices.CompactFunc(records, func(a, b Record) bool { return a.Revision == b.Revision })
+	last := records[len(records)-1]
+	x := ExplainOne(last)
+	x.Missing = max(last.Revision-len(records), 0)
+	for i := range records {
+		if i == 0 {
+			x.Timeline = append(x.Timeline, First(&records[0]))
+		} else {
+			x.Timeline = append(x.Timeline, Between(&records[i-1], &records[i]))
+		}
+	}
+	return x
+}
+
+// ExplainOne returns what one record says, without a timeline.
+func ExplainOne(r Record) Explanation {
+	x := Explanation{
+		Alert: r, Headline: Headline(&r), Who: r.Scope.words(), Sure: fmt.Sprintf("%.0f%%", min(100*r.Confidence, 99)), Next: Advice(&r),
+		For: []Evidence{}, Against: []Evidence{}, RuledOut: []RuledOut{}, AlsoMoved: []RuledOut{}, Timeline: []Change{},
+	}
+	for _, e := range r.Evidence {
+		if e.Against {
+			x.Against = append(x.Against, e)
+		} else {
+			x.For = append(x.For, e)
+		}
+	}
+	if r.MergedInto != nil {
+		x.Continued = *r.MergedInto
+	}
+	x.weigh()
+	x.WouldChange = x.doubts()
+	return x
+}
+
+// words names a scope with its dimensions, and every account of linked ones.
+func (s Scope) words() string {
+	switch s.Kind {
+	case "user":
+		return "user " + s.User
+	case "users":
+		text := fmt.Sprintf("%s that share a %s:", plural(len(s.Users), "account"), s.LinkedBy)
+		for i, u := range s.Users {
+			if i == 10 {
+				return text + fmt.Sprintf(" and %d more", len(s.Users)-i)
+			}
+			text += " " + u
+		}
+		return text
+	}
+	return s.Conds().String()
+}
+
+// weigh sorts what else could have been the cause into what a figure rules out and what moved as well.
+func (x *Explanation) weigh() {
+	r := &x.Alert
+	own := causeOf(r.Class, r.Cause).Factor
+	for _, s := range suspects {
+		f, known := r.Factors[s.factor]
+		if !known || s.factor == own || r.Ratio == nil || *r.Ratio <= 0 || f <= 0 {
+			continue
+		}
+		item := RuledOut{s.what, fmt.Sprintf("%s x%.3g of x%.3g", s.factor, f, *r.Ratio)}
+		if explains(math.Log(f), math.Log(*r.Ratio)) {
+			x.AlsoMoved = append(x.AlsoMoved, item)
+		} else {
+			x.RuledOut = append(x.RuledOut, item)
+		}
+	}
+	for _, e := range r.Evidence {
+		what := ""
+		switch e.Code {
+		case "siblings_unaffected":
+			if e.Observed != nil && e.Expected != nil && math.Abs(*e.Observed-*e.Expected) < 0.05 {
+				what = "a fault of everybody's"
+			}
+		case "charges_right":
+			what = "wrong charges"
+		case "other_description":
+			what = "another scope"
+		case "not_metering", "not_a_bug":
+			what = "a fault of the meter"
+		case "not_abuse":
+			what = "abuse"
+		case "known_identity":
+			what = "theft"
+		case "planned":
+			what = "what was planned"
+		}
+		if what != "" {
+			x.RuledOut = append(x.RuledOut, RuledOut{what, e.Text})
+		}
+	}
+}
+
+// explains says whether a factor has a part in a ratio, both in logs: it moved, and in the same direction.
+func explains(f, ratio float64) bool {
+	switch {
+	case ratio > unmoved:
+		return f > unmoved
+	case ratio < -unmoved:
+		return f < -unmoved
+	}
+	return math.Abs(f) > unmoved
+}
+
+// First returns what the first record that is known of an incident says.
+func First(r *Record) Change {
+	c := Change{Revision: r.Revision, At: r.UpdatedAt, Status: r.Status}
+	opened := "opened"
+	if r.Revision > 1 {
+		opened = "first known revision"
+	}
+	c.What = []string{opened, string(r.Severity), r.Class + " " + r.Cause, r.Scope.words(), plural(r.UsersAffected, "user")}
+	if !r.Overcharge.IsZero() {
+		c.What = append(c.What, amount(r.Overcharge)+" credits")
+	}
+	return c
+}
+
+// Between returns what changed from one record of an incident to a later one.
+func Between(a, b *Record) Change {
+	c := Change{Revision: b.Revision, At: b.UpdatedAt, Status: b.Status, What: []string{}}
+	say := func(name, from, to string) {
+		if from != to {
+			c.What = append(c.What, fmt.Sprintf("%s %s -> %s", name, from, to))
+		}
+	}
+	switch {
+	case b.MergedInto != nil && a.MergedInto == nil:
+		c.What = append(c.What, "goes on as "+*b.MergedInto)
+	case b.Status != a.Status && b.Status == Firing:
+		c.What = append(c.What, "fires again")
+	case b.Status != a.Status:
+		c.What = append(c.What, string(b.Status))
+	}
+	say("verdict", a.Class+" "+a.Cause, b.Class+" "+b.Cause)
+	say("scope", a.Scope.words(), b.Scope.words())
+	say("severity", string(a.Severity), string(b.Severity))
+	say("began", a.StartedAt.UTC().Format(moment), b.StartedAt.UTC().Format(moment))
+	say("users", thousands(float64(a.UsersAffected)), thousands(float64(b.UsersAffected)))
+	say("credits", amount(a.Overcharge), amount(b.Overcharge))
+	if a.Ratio != nil && b.Ratio != nil && math.Abs(*b.Ratio-*a.Ratio) > 0.1**a.Ratio {
+		say("charged", fmt.Sprintf("%.3gx", *a.Ratio), fmt.Sprintf("%.3gx", *b.Ratio))
+	}
+	if len(c.What) == 0 {
+		c.What = append(c.What, "figures brought up to date")
+	}
+	return c
+}
+
+const moment = "2006-01-02 15:04:05Z"
