@@ -90,7 +90,20 @@ func (f *fleet) broad(m cohort.Measure, up, users float64) bool {
 }
 
 func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
-	need := measureNats + math.Log(float64(1+len(f.store.Values)))
+	values := math.Log(float64(1 + len(f.store.Values)))
+	need, best := f.nats(RuleMeasures)+values, 0.0
+	passes := func(nats float64, since int64) (enough bool) {
+		best = max(best, nats)
+		if nats > need && !ok {
+			from, ok = since, true
+		}
+		return ok && f.o.Observe == nil
+	}
+	defer func() {
+		if f.o.Observe != nil {
+			f.score(RuleMeasures, "", best-values)
+		}
+	}()
 	spans := windows[1:2]
 	if f.now >= f.halfAt {
 		spans = windows[1:] // the long look is for slow faults: every half hour will do
@@ -100,8 +113,8 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 			if v.Dim != event.NumDims && !mayName(v.Dim) {
 				continue
 			}
-			if nats, _ := f.evidence(v, m, v.MomentSince(m, f.now-w)); nats > need {
-				return f.now - w, true
+			if nats, _ := f.evidence(v, m, v.MomentSince(m, f.now-w)); passes(nats, f.now-w) {
+				return from, ok
 			}
 		}
 	}
@@ -109,11 +122,11 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 		if !f.young(v) || f.now-v.First > cohort.EarlyFor {
 			continue
 		}
-		if nats, _ := f.evidence(v, m, v.Early(m)); nats > need {
-			return v.First, true
+		if nats, _ := f.evidence(v, m, v.Early(m)); passes(nats, v.First) {
+			return from, ok
 		}
 	}
-	return 0, false
+	return from, ok
 }
 
 func mayName(d event.Dim) bool {
@@ -152,7 +165,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3])) {
 		cuts = cuts[1:]
 	}
-	if len(cuts) == 0 || cuts[0].Score < measureNats {
+	if len(cuts) == 0 || cuts[0].Score < f.nats(RuleMeasures) {
 		return false
 	}
 	best, loser := f.choose(cuts, t, from)

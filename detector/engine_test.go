@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,7 +92,7 @@ func (w *traffic) outcome(t *testing.T) *outcome {
 	return unsplit[w]
 }
 
-// The same input gives the same bytes, twice, on any number of cores and decoders.
+// The same input gives the same bytes, twice, on any number of cores and decoders, and whether somebody observes scores.
 func TestReplayIsDeterministic(t *testing.T) {
 	w := world(t, "duplicates")
 	want := w.outcome(t).said(t)
@@ -100,8 +101,22 @@ func TestReplayIsDeterministic(t *testing.T) {
 		runtime.GOMAXPROCS(workers)
 		o := w.options
 		o.Workers = workers
+		var flags, people atomic.Int64
+		if workers > 1 {
+			o.Observe = func(s detector.Score) {
+				switch {
+				case s.Rule == detector.RuleFlags && s.User == "" && s.Value >= s.Rule.Info().Default:
+					flags.Add(1)
+				case s.Rule == detector.RuleIdentity && s.User != "":
+					people.Add(1)
+				}
+			}
+		}
 		if got := replay(t, o, source{0: w.records}).said(t); got != want {
 			t.Errorf("%d workers say otherwise: %s", workers, difference(strings.Split(want, "\n"), strings.Split(got, "\n")))
+		}
+		if o.Observe != nil && (flags.Load() == 0 || people.Load() == 0) {
+			t.Errorf("observed the cohort's rows %d times, users' identities %d times", flags.Load(), people.Load())
 		}
 	}
 }

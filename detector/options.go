@@ -84,6 +84,11 @@ type Options struct {
 	Runbook                       string // base address of runbooks; the cause is appended
 	LinkBase                      string // base address of the war room
 
+	Thresholds Thresholds // from which rules cry
+	// Observe is told what each rule makes of what it looks at, crying or not: of every user's every ten minutes, and of all
+	// users together. It is called by several goroutines, in no certain order; nil costs nothing.
+	Observe func(Score)
+
 	LiveView bool // keep the cohorts of Snapshot up to date, for who watches
 
 	Workers int // goroutines that decode; 0 is GOMAXPROCS. Changes no output.
@@ -115,6 +120,7 @@ func (o *Options) withDefaults() {
 	if o.Severity.MaterialCredits == 0 {
 		o.Severity.MaterialCredits = DefaultMaterialCredits
 	}
+	o.Thresholds.withDefaults()
 	if o.Dimensions == nil {
 		for d := range event.NumDims {
 			o.Dimensions = append(o.Dimensions, d)
@@ -146,7 +152,7 @@ func (o *Options) Validate() error {
 	for i, p := range o.Calendar {
 		check(p.To.After(p.From), "calendar entry %d (%s): to must come after from", i+1, p.What)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.Thresholds.validate())...)
 }
 
 // priceChanges returns the calendar's planned changes of price.

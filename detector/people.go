@@ -60,7 +60,7 @@ func (f *fleet) drain(u *profile.Finding) {
 	cause := verdict.OfDrain(u)
 	l := f.userLive(u.User, byUser)
 	if l == nil {
-		if cause.Class == verdict.Organic || u.Score < profile.IdentityThreshold && f.moved(u.Leaf) {
+		if cause.Class == verdict.Organic || !u.New() && f.moved(u.Leaf) {
 			return
 		}
 		l = &live{by: byUser, user: u.User, onset: u.Since, openedAt: f.now}
@@ -128,6 +128,9 @@ func (f *fleet) settleSuspects() {
 		case f.now-s.At < suspectWait:
 			waiting = append(waiting, s)
 		case len(users[s.Flag]) < f.rules.MinUsers:
+			if f.o.Observe != nil {
+				f.score(RuleRows, s.User, float64(s.Rows))
+			}
 			f.single(&s)
 		}
 	}
@@ -209,7 +212,10 @@ func (f *fleet) link(k link) {
 	}
 	farm.users = append(farm.users, k.user)
 	users := farm.users
-	if len(users) < farmSize || !f.warm {
+	if f.o.Observe != nil && len(users) > 1 {
+		f.score(RuleFarm, k.device, float64(len(users)))
+	}
+	if float64(len(users)) < f.nats(RuleFarm) || !f.warm {
 		return
 	}
 	l := f.userLive(k.device, byLinks)

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -90,6 +91,10 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
+	s.users.Limits, s.users.SuspectRows = o.Thresholds.limits(), uint16(min(math.Ceil(o.Thresholds[RuleRows]), math.MaxUint16))
+	if o.Observe != nil {
+		s.users.Observe(o.observe)
+	}
 	return s, nil
 }
 

@@ -61,7 +61,9 @@ func (f *fleet) usual(v *cohort.Value, flag cohort.Flag) float64 {
 
 // passes says whether some value shows more of the flag than its baseline allows, by enough users, and from when on.
 func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value) (from int64, ok bool) {
-	need := flagNats + math.Log(float64(1+len(f.store.Values)))
+	rule := ruleOf(flag)
+	odds := math.Log(float64(1 + len(f.store.Values)))
+	need, best := f.nats(rule)+odds, 0.0
 	for _, w := range windows {
 		if w == cohort.KeepFives && f.now%cohort.Five >= cohort.Tick {
 			break // the long look is for slow faults: every five minutes will do
@@ -75,12 +77,28 @@ func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value) (from int64, ok
 				continue
 			}
 			cluster := max(1, k.Rows/k.Users)
-			if localise.Binomial(f.usual(v, flag), 1/cluster)(localise.Sums{k.Rows, k.Opportunities}) > need {
-				return f.now - w, true
+			nats := localise.Binomial(f.usual(v, flag), 1/cluster)(localise.Sums{k.Rows, k.Opportunities})
+			best = max(best, nats)
+			if nats > need && !ok {
+				from, ok = f.now-w, true
+			}
+			if ok && f.o.Observe == nil {
+				return from, ok
 			}
 		}
 	}
-	return 0, false
+	if f.o.Observe != nil {
+		f.score(rule, "", best-odds)
+	}
+	return from, ok
+}
+
+// ruleOf returns the rule that a flag cries by.
+func ruleOf(flag cohort.Flag) Rule {
+	if flag == cohort.GaugeOff {
+		return RuleWindows
+	}
+	return RuleFlags
 }
 
 // localise finds the narrowest scope of a flag's rows since from that no open incident explains, and opens its incident.
@@ -98,7 +116,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	for len(cuts) > 0 && fam.Flag == cohort.Copy && cuts[0].Sums[0] < leastCopies*cuts[0].Sums[1] {
 		cuts = cuts[1:]
 	}
-	if len(cuts) == 0 || cuts[0].Score < flagNats {
+	if len(cuts) == 0 || cuts[0].Score < f.nats(ruleOf(fam.Flag)) {
 		return false
 	}
 	best, loser := f.choose(cuts, t, from)

@@ -16,6 +16,7 @@ type Config struct {
 	Listen     listenConfig                 `yaml:"listen"`
 	Dimensions []string                     `yaml:"dimensions,flow"`
 	Severity   severityConfig               `yaml:"severity"`
+	Thresholds thresholdsConfig             `yaml:"thresholds"`
 	RateCard   []rateConfig                 `yaml:"rate_card"`
 	Plans      map[string]map[string]amount `yaml:"plans"`
 	Calendar   []calendarConfig             `yaml:"calendar"`
@@ -117,9 +118,10 @@ func defaultConfig() *Config {
 			Brokers: []string{"127.0.0.1:9092"}, Topic: "usage", Group: "drainwatch", Format: "auto", Start: "earliest",
 			Lateness: span(detector.DefaultLateness), Dedupe: span(detector.DefaultDedupeWindow), DedupeMemory: detector.DefaultDedupeBytes,
 		},
-		Topics: topicsConfig{Prefix: "drainwatch."},
-		State:  stateConfig{Store: "dir", Path: "./drainwatch-state", Every: span(30 * time.Second)},
-		Listen: listenConfig{API: "127.0.0.1:8080", Probes: "127.0.0.1:8081"},
+		Topics:     topicsConfig{Prefix: "drainwatch."},
+		State:      stateConfig{Store: "dir", Path: "./drainwatch-state", Every: span(30 * time.Second)},
+		Listen:     listenConfig{API: "127.0.0.1:8080", Probes: "127.0.0.1:8081"},
+		Thresholds: thresholdsOf(detector.DefaultThresholds()),
 		Severity: severityConfig{
 			PageFactor: detector.DefaultPageFactor, MinUsers: detector.DefaultMinUsers, MaterialCredits: amount(detector.DefaultMaterialCredits),
 		},

@@ -205,7 +205,7 @@ func TestConfigEffectiveIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", string(text), "ingest: {dedupe_memory: 2000001, lateness: 90s}\nseverity: {material_credits: 0.000000001}"} {
+	for _, text := range []string{"", string(text), "ingest: {dedupe_memory: 2000001, lateness: 90s}\nseverity: {material_credits: 0.000000001}", "thresholds: {volume: 43.25, farm: 1e6}"} {
 		first := mustParse(t, text)
 		printed, err := first.effective()
 		if err != nil {
@@ -231,6 +231,8 @@ func TestConfigVersion(t *testing.T) {
 		"ingest: {lateness: 120s}":                      true,
 		"ingest: {lateness: 3m}":                        false,
 		"severity: {min_users: 6}":                      false,
+		"thresholds: {volume: 42}":                      true,
+		"thresholds: {volume: 43}":                      false,
 		"rate_card: [{model: m, input: 1, output: 2}]":  false,
 		"plans: {pro: {weekly: 1}}":                     false,
 		"dimensions: [plan]":                            false,

@@ -42,6 +42,7 @@ func (c *checker) check() {
 	c.checkState()
 	c.checkListen()
 	c.checkDetection()
+	c.checkThresholds()
 	for i := range c.RateCard {
 		c.checkRate(i)
 	}

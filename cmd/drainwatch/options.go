@@ -22,6 +22,7 @@ func (c *Config) engineOptions(log zerolog.Logger) detector.Options {
 		Severity: detector.SeverityRules{
 			PageFactor: c.Severity.PageFactor, MinUsers: c.Severity.MinUsers, MaterialCredits: c.Severity.MaterialCredits.credits(),
 		},
+		Thresholds:   c.Thresholds.thresholds(),
 		Format:       c.Ingest.Format,
 		Lateness:     time.Duration(c.Ingest.Lateness),
 		DedupeWindow: time.Duration(c.Ingest.Dedupe), DedupeBytes: int64(c.Ingest.DedupeMemory),
@@ -89,10 +90,14 @@ func (c *Config) version() string {
 		Dedupe     span
 		Memory     size
 		Severity   severityConfig
+		Thresholds *thresholdsConfig `yaml:"thresholds,omitempty"` // where they are not today's
 		RateCard   []rateConfig
 		Plans      map[string]map[string]amount
 		Calendar   []calendarConfig
-	}{c.Dimensions, c.Ingest.Format, c.Ingest.Lateness, c.Ingest.Dedupe, c.Ingest.DedupeMemory, c.Severity, c.RateCard, c.Plans, c.Calendar}
+	}{c.Dimensions, c.Ingest.Format, c.Ingest.Lateness, c.Ingest.Dedupe, c.Ingest.DedupeMemory, c.Severity, nil, c.RateCard, c.Plans, c.Calendar}
+	if c.Thresholds != defaultConfig().Thresholds {
+		rules.Thresholds = &c.Thresholds
+	}
 	text, err := yaml.Marshal(rules) // YAML, because it sorts the keys of maps and prints money exactly
 	if err != nil {
 		panic(fmt.Sprintf("config: own types do not marshal: %v", err))

@@ -49,6 +49,8 @@ type Finding struct {
 	AwakeHours             int     // of the last 24
 	Now, Base              Counts  // since the day began, and the past scaled to as many active buckets
 	Evenness, PastEvenness float64 // coefficient of variation of the gaps between rows; NaN unknown
+
+	limits Limits // zero is the default
 }
 
 // Thresholds of evidence, in nats, set on the frontier (make frontier, seeds 1 to 9; figures in doc.go): ten findings in a
@@ -65,13 +67,14 @@ const (
 	dutyMost   = 100     // active buckets of a day that count for that
 	stepMost   = 4       // times 3m beyond which a bucket says no more: how many there are says more than how large they are
 
-	suspectRows   = 10
+	SuspectRows   = 10
 	leastPast     = 2 // active buckets of past without which nobody is accused
 	crowd         = 4
-	intruderHours = 12 // a person on a new computer rests more
-	intruderRatio = 8  // days' volume that a job in a cloud seldom draws
-	scriptRatio   = 10 // days' volume that the owner's own new script seldom draws,
-	doubtRatio    = 25 // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
+	CrowdRatio    = 2.5 // days' volume
+	intruderHours = 12  // a person on a new computer rests more
+	IntruderRatio = 8   // days' volume that a job in a cloud seldom draws
+	ScriptRatio   = 10  // days' volume that the owner's own new script seldom draws,
+	doubtRatio    = 25  // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
 	evenFor       = 4 * cohort.Hour
 
 	sleeplessHours = 20
@@ -128,14 +131,14 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	if known && t.weighed != nil {
 		t.weighed(f)
 	}
-	if known && f.strong() {
+	if known && f.Strong() > 0 {
 		u.strongAt = u.bucket
 	}
 	switch strong := u.strongAt == u.bucket; {
 	case strong && (!u.said || u.bucket-u.saidAt >= cohort.Hour):
 		u.said, u.saidAt = true, u.bucket
 		t.Say(f)
-	case u.said && u.bucket-u.strongAt > 6*cohort.Hour && f.Evidence < VolumeThreshold/3 && f.Ratio < 2:
+	case u.said && u.bucket-u.strongAt > 6*cohort.Hour && f.Evidence < t.Limits[RuleVolume]/3 && f.Ratio < 2:
 		u.said = false
 		f.Kind = Calm
 		t.Say(f)
@@ -163,11 +166,6 @@ func (u *User) guard(b *Counts) float64 {
 	return math.Exp(s / math.Sqrt(1+float64(b.Buckets)/4))
 }
 
-// strong says whether a finding passes any threshold.
-func (f *Finding) strong() bool {
-	return f.Evidence >= VolumeThreshold || f.identified() >= IdentityThreshold || f.Crowd() || f.Script() || f.Intruder()
-}
-
 // identified returns the score with identity where the volume is several times the past's: a new machine alone is no drain.
 func (f *Finding) identified() float64 {
 	if f.Ratio < 3 {
@@ -186,7 +184,7 @@ func (u *User) evidence() float64 {
 
 func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
-		Kind: Drain, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
+		Kind: Drain, limits: t.Limits, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
 		Evidence: u.evidence(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
 		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
@@ -256,20 +254,22 @@ func (u *User) drawn() (now, past Counts) {
 // Script says whether a machine seems to draw: evenly for hours, lately, where the user's rows are not even, and many times what
 // the user's days do. It takes more where it is not known how even they used to be, and where a key made for it on the owner's
 // machines says that it is the owner's.
-func (f *Finding) Script() bool {
+func (f *Finding) Script() bool { return f.Passes(RuleScript) }
+
+func (f *Finding) script() float64 {
 	if f.EvenSince == 0 || f.At-f.EvenSince < evenFor || f.At-f.EvenSince > evenAccepted || !f.Even() || f.PastEvenness < 2*f.Evenness || f.Days < 1 {
-		return false
+		return 0
 	}
 	if math.IsNaN(f.PastEvenness) || f.OwnKey && !f.Elsewhere() {
-		return f.DayRatio >= doubtRatio
+		return f.DayRatio / (doubtRatio / ScriptRatio)
 	}
-	return f.DayRatio >= scriptRatio
+	return f.DayRatio
 }
 
 // Sleepless says whether somebody draws far beyond the user's days for a day on end: no person is awake for so long, and an agent
 // that is left to run overnight stops before.
 func (f *Finding) Sleepless() bool {
-	return f.Evidence >= VolumeThreshold && f.AwakeHours >= sleeplessHours && f.DayRatio >= sleeplessRatio && f.Days >= 3
+	return f.Passes(RuleVolume) && f.AwakeHours >= sleeplessHours && f.DayRatio >= sleeplessRatio && f.Days >= 3
 }
 
 // Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
@@ -283,14 +283,24 @@ func (f *Finding) Elsewhere() bool {
 
 // Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
 // and draws several of the owner's days, while one of the owner's is at work too. A new computer replaces the old.
-func (f *Finding) Intruder() bool {
-	return f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours && f.NovelRatio >= intruderRatio
+func (f *Finding) Intruder() bool { return f.Passes(RuleIntruder) }
+
+func (f *Finding) intruder() float64 {
+	if f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours {
+		return f.NovelRatio
+	}
+	return 0
 }
 
 // Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
 // day that draws several times what the user's days do.
-func (f *Finding) Crowd() bool {
-	return f.NewDevices >= crowd && f.NewNetworks >= crowd && f.DayRatio >= 2.5 && f.Days >= 1
+func (f *Finding) Crowd() bool { return f.Passes(RuleCrowd) }
+
+func (f *Finding) crowd() float64 {
+	if f.NewDevices >= crowd && f.NewNetworks >= crowd && f.Days >= 1 {
+		return f.DayRatio
+	}
+	return 0
 }
 
 // Even says whether the gaps between rows are a machine's.

@@ -43,9 +43,9 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote,
 		}
 		x.rows = min(x.rows, math.MaxUint16-1) + 1
 		x.bucket = min(x.bucket, math.MaxUint16-1) + 1
-		// Said at ten rows, at every doubling and in every hour of a run, and only of a user whose past was clean.
+		// Said at SuspectRows, at every doubling and in every hour of a run, and only of a user whose past was clean.
 		again := x.said > 0 && r.Fresh.Has(f)
-		if n := x.rows; n >= suspectRows && (again || n >= 2*x.said && x.past < 0.1) && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
+		if n := x.rows; n >= t.SuspectRows && (again || n >= 2*x.said && x.past < 0.1) && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
 			x.said = n
 			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
 			s.Now, s.Base = u.drawn()
@@ -55,8 +55,8 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote,
 }
 
 // fade takes a closed bucket into the shares of flagged rows; known says that the user has a past. A run that is too short to
-// be said yet is not learned from.
-func (s *flagState) fade(c *Counts, known bool) {
+// be said yet, at so many rows, is not learned from.
+func (s *flagState) fade(c *Counts, known bool, said uint16) {
 	for f := range s {
 		x := &s[f]
 		could := c.Rows - c.Failures
@@ -74,7 +74,7 @@ func (s *flagState) fade(c *Counts, known bool) {
 		}
 		x.bucket = 0
 		switch {
-		case known && x.run && x.rows < suspectRows:
+		case known && x.run && x.rows < said:
 		case known || share == 0:
 			x.past += (share - x.past) / 64
 		default:

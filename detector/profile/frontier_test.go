@@ -70,7 +70,7 @@ func newBench() *bench {
 	b.table.weighed = func(f Finding) {
 		b.best[statVolume] = max(b.best[statVolume], f.Evidence)
 		b.best[statIdentity] = max(b.best[statIdentity], f.identified())
-		if !f.strong() {
+		if f.Strong() == 0 {
 			return
 		}
 		for _, r := range []struct {

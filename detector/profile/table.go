@@ -47,13 +47,19 @@ type Table struct {
 	scratch Moments // of what was measured last
 	Moments func(*Moments)
 	Say     func(Finding)
-	weighed func(Finding) // sees every weighing of a known user, strong or not: the frontier's bench
+	Limits  Limits
+	// SuspectRows is how many of a user's rows must bear a flag until that is said.
+	SuspectRows uint16
+	weighed     func(Finding) // sees every weighing of a known user, strong or not
 }
 
 // NewTable returns an empty table; moments and say take what it finds.
 func NewTable(moments func(*Moments), say func(Finding)) *Table {
-	return &Table{users: map[string]*User{}, most: MaxUsers, Moments: moments, Say: say}
+	return &Table{users: map[string]*User{}, most: MaxUsers, Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows}
 }
+
+// Observe has fn see every weighing of a known user, whether it cries or not.
+func (t *Table) Observe(fn func(Finding)) { t.weighed = fn }
 
 // Len returns the number of users held.
 func (t *Table) Len() int { return len(t.users) }
@@ -186,7 +192,7 @@ func (t *Table) close(u *User) {
 	u.even()
 	t.weigh(u, c, &base)
 	if u.flags != nil {
-		u.flags.fade(c, u.past.Buckets >= minPast)
+		u.flags.fade(c, u.past.Buckets >= minPast, t.SuspectRows)
 	}
 	u.roll()
 	u.today.add(c, 1)

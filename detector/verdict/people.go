@@ -20,7 +20,7 @@ func OfDrain(f *profile.Finding) Cause {
 	switch {
 	case f.Crowd():
 		return SharedAccount
-	case f.Intruder() || (f.Score >= profile.IdentityThreshold || f.Novel >= novelNats) && f.Elsewhere():
+	case f.Intruder() || (f.New() || f.Novel >= novelNats) && f.Elsewhere():
 		return StolenKey
 	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= scriptedNats:
 		return ScriptedDrain
