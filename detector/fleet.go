@@ -44,6 +44,7 @@ type fleet struct {
 	counts   map[int32]rowCounts
 	users    map[int32]int
 	plans    map[int32][]window.State
+	spent    spending
 }
 
 // part is what is known of one partition.
@@ -114,6 +115,7 @@ func (f *fleet) decide(upTo int64) {
 	}
 	for i := range due {
 		f.head = max(f.head, due[i].head)
+		f.spent.near += due[i].near
 	}
 	if f.first == 0 {
 		f.first = f.now
@@ -255,6 +257,7 @@ func (f *fleet) hourly() {
 		v.Learn(upTo, none, func(cohort.Measure) bool { return false })
 	}
 	f.watchSurge()
+	f.spent.hour(f.now)
 }
 
 // adopt opens an incident and takes what it explains out of the statistics.

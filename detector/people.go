@@ -63,6 +63,9 @@ func (f *fleet) drain(u *profile.Finding) {
 		if cause.Class == verdict.Organic || !u.New() && f.moved(u.Leaf) {
 			return
 		}
+		if !f.spend(u) {
+			return
+		}
 		l = &live{by: byUser, user: u.User, onset: u.Since, openedAt: f.now}
 	} else if !names(cause) {
 		// Said once, it is not taken back while the drain goes on: a thief's device is no longer new the day after.

@@ -40,6 +40,7 @@ type closing struct {
 	idle      bool // the partition is caught up: ticks need not wait for it
 	counts    rowCounts
 	users     int
+	near      int64          // users who came half as far as a rule's threshold for the first time within a day
 	plans     []window.State // how users stand with their budgets, as of the last full hour
 }
 
@@ -68,6 +69,8 @@ type shard struct {
 	findings []profile.Finding
 	links    []link
 	devices  map[string]struct{}
+	near     map[string]int64 // users who came near a threshold, and when that was counted last
+	nearNow  int64            // of them, not said yet
 	counts   rowCounts
 	resets   int64
 	offset   int64
@@ -86,15 +89,18 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		partition: partition, clock: clock{lateness: int64(o.Lateness)},
 		class:  newClassifier(o, price.NewBook(o.RateCard, o.priceChanges()), true, partitions),
 		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
-		devices: map[string]struct{}{}, dead: dead, say: say,
+		devices: map[string]struct{}{}, near: map[string]int64{}, dead: dead, say: say,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
 	s.users.Limits, s.users.SuspectRows = o.Thresholds.limits(), uint16(min(math.Ceil(o.Thresholds[RuleRows]), math.MaxUint16))
-	if o.Observe != nil {
-		s.users.Observe(o.observe)
-	}
+	s.users.Observe(func(f profile.Finding) {
+		s.approach(&f)
+		if o.Observe != nil {
+			o.observe(f)
+		}
+	})
 	return s, nil
 }
 
@@ -224,6 +230,9 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 			s.users.Close(b)
 		}
 		s.lastHour = b
+		if b%cohort.Hour == 0 {
+			s.forgetNear(b)
+		}
 		s.class.advance(s.clock.head)
 		if n := len(s.index); n == 0 || s.index[n-1].at <= b-cohort.Hour {
 			s.index = append(s.index, hourOffset{b, s.offset})
@@ -231,9 +240,9 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 	}
 	c := closing{
 		partition: s.partition, upTo: upTo, head: s.clock.head, offset: s.offset, findings: s.findings, links: s.links,
-		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(), plans: s.plansAt(upTo),
+		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(), near: s.nearNow, plans: s.plansAt(upTo),
 	}
-	s.findings, s.links = nil, nil
+	s.findings, s.links, s.nearNow = nil, nil, 0
 	c.cells = append(c.cells, s.late.order...)
 	s.late = newTick()
 	if n := (upTo - s.closed) / cohort.Tick; s.closed != 0 && n <= int64(len(s.open))+1 {

@@ -28,6 +28,7 @@ type Summary struct {
 	UsersEvicted  int64            `json:"users_evicted"`
 	ValuesFolded  int64            `json:"values_folded"` // rows with a dimension value beyond its cap
 	Plans         []PlanState      `json:"plans"`         // how users stand with the budgets of their plans at the end
+	FindingsHeld  int64            `json:"findings_held"` // of single users, while something shifted many at once
 	ConfigVersion string           `json:"config_version,omitempty"`
 }
 
@@ -71,7 +72,7 @@ func (e *Engine) summary(f *fleet) Summary {
 	for _, r := range f.records(e.id) {
 		s.count(&r)
 	}
-	s.Plans = f.planStates()
+	s.Plans, s.FindingsHeld = f.planStates(), f.spent.held
 	rows := e.Ledger()
 	s.LedgerRows = len(rows)
 	for _, r := range rows {

@@ -74,3 +74,13 @@ func (l Limits) Loosest(r Rule) Limits {
 	l[r] = -1
 	return l
 }
+
+// Near says whether a finding scores this share of some rule's threshold.
+func (f *Finding) Near(share float64) bool {
+	for r := range NumRules {
+		if f.Reached(r) >= share*f.limit(r) {
+			return true
+		}
+	}
+	return false
+}

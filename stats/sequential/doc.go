@@ -1,5 +1,5 @@
 // Package sequential holds evidence that may be looked at after every sample: e-values, detectors that multiply
-// them, the corrections for watching many streams at once (EBH, ELOND), sums of evidence for lasting shifts (CUSUM, Leaky),
+// them, the corrections for watching many streams at once (EBH, ELOND, EBudget), sums of evidence for lasting shifts (CUSUM, Leaky),
 // and beliefs and likelihood ratios of counts.
 //
 // An e-value is a number ≥ 0 whose mean under the hypothesis "nothing changed" is at most 1, so that seeing a large one
