@@ -1,6 +1,51 @@
-// Package notify will own the delivery of alerts to Alertmanager, PagerDuty, Slack and signed webhooks. It holds no code
-// yet: alerts leave by the alerts topic, or the file that replay writes.
+// Package notify owns the delivery of alerts: to Alertmanager, PagerDuty, Slack, signed webhooks, mail and standard output.
 //
-// What will hold: delivery is at least once, (incident, revision) is the idempotency key, a sink that fails never holds up
-// another or the stream, and no secret reaches a log. It never decides what is an incident or how severe it is.
+// A [Dispatcher] takes revisions of incidents ([Dispatcher.Offer]), writes them to an outbox, and has a lane for each sink send
+// them, one at a time. It never decides what is an incident or how severe it is.
+//
+// # Invariants
+//
+//   - Delivery is at least once. A revision is in the [Store], synced to disk, before its first attempt, and leaves it when the
+//     receiver took it or it became a dead letter. Every attempt carries the same key ([Notification.Key]), in every process.
+//   - The alerts topic comes first: a process that dies between writing there and taking a revision here loses nothing, since
+//     the next start reads the topic again ([Dispatcher.Former]), and what was taken before is dropped.
+//   - Revisions of one incident reach one sink in order. One that fires and is followed by another is left out; a resolve never is.
+//   - Whoever was told that an incident fires is told how it goes on, whatever routes say of its later class.
+//   - A sink that fails, hangs or talks without end holds up neither another sink nor whoever offers. Retries are those of the
+//     protocol and end in a dead letter, which is kept and can be retried.
+//   - Memory is bounded: beyond a rate of new incidents a sink gets a digest that counts and names what it held back.
+//   - No secret reaches a log, an error or a reply that is shown. Secrets are read from their files at each use.
+//   - Text that comes from rows means nothing to whatever shows it (inert).
+//
+// # What follows from an answer
+//
+//	                       webhook   pagerduty  slack     alertmanager  smtp
+//	2xx, as documented     done      done       done      done          done (250)
+//	2xx, reports an error  done      retry      retry     retry
+//	2xx, endless body      done      retry      retry     done          retry
+//	3xx                    retry, and never followed
+//	400                    retry     refused    refused   refused       refused (5xx to the mail)
+//	404                    retry     refused    refused   retry
+//	410                    gone      refused    refused   retry
+//	429, 503               retry after what Retry-After asks for, at most 15 minutes
+//	5xx                    retry     retry      retry     retry         retry (4xx)
+//	no answer, no address  retry     retry      retry     retry         retry
+//
+// Refused makes a dead letter at once, gone also switches the sink off until a restart or a retry. The suite holds this table.
+//
+// # Adding a sink
+//
+//  1. Write one file with a type that has Send and Policy ([Sink]) and a constructor. Take the client of egress.go for HTTP: it
+//     refuses private addresses, follows no redirect and bounds replies. Put what people read through headline and facts, which
+//     are inert, and JSON through jsonText. Return a [*Failure] for what no later attempt can mend.
+//  2. Register it in [Kinds] with the keys of [Settings] that it takes. Configuration, `config check`, `notify test`, outbox,
+//     routes, retries and metrics then know it.
+//  3. Add a stand to the table in conformance_test.go: a receiver on this machine, the key by which repeats are recognised,
+//     and what the receiver's public documents allow. The suite then runs on it: delivery of every shape of alert, the key, the
+//     table above, hostile text, secrets, kill -9.
+//
+// # Concurrency
+//
+// A Dispatcher is safe for concurrent use. One goroutine a sink sends and one writes the store; both end with Close. A Sink's
+// methods are called by its lane alone.
 package notify
