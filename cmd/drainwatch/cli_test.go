@@ -62,7 +62,7 @@ func TestErrors(t *testing.T) {
 		{"log format", []string{"version", "--log-format", "xml"}, `drainwatch: read command line: --log-format "xml": unknown format; use json, text or auto`},
 		{"no input", []string{"replay"}, `drainwatch: read command line: no input; name a file with --input, or - for standard input`},
 		{"missing input", []string{"replay", "--input", "$DIR/none"}, `drainwatch: read input $DIR/none: no such file or directory; name a readable file with --input, or - for standard input`},
-		{"notify", []string{"replay", "--input", "$ROWS", "--notify"}, `drainwatch: read command line: --notify: this version delivers to no sinks yet; leave it out and read --alerts`},
+		{"notify", []string{"replay", "--input", "$ROWS", "--notify"}, `drainwatch: read command line: --notify: no sinks are configured; name some under sinks: in the file of --config, or leave it out`},
 		{"two outputs on standard output", []string{"replay", "--input", "$ROWS", "--alerts", "-", "--ledger", "-"}, `drainwatch: read command line: --ledger and --alerts both name -; give one of them another file`},
 		{"two outputs in one file", []string{"replay", "--input", "$ROWS", "--alerts", "$DIR/a", "--summary", "$DIR/./a"}, `drainwatch: read command line: --summary and --alerts both name $DIR/./a; give one of them another file`},
 		{"output over the input", []string{"replay", "--input", "$ROWS", "--alerts", "$ROWS"}, `drainwatch: read command line: --alerts and --input both name $ROWS; give one of them another file`},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/notify"
 )
 
 // Config is the configuration file, with the defaults filled in and the environment and the flags laid over it.
@@ -20,7 +21,7 @@ type Config struct {
 	RateCard   []rateConfig                 `yaml:"rate_card"`
 	Plans      map[string]map[string]amount `yaml:"plans"`
 	Calendar   []calendarConfig             `yaml:"calendar"`
-	Sinks      []sinkConfig                 `yaml:"sinks"`
+	Sinks      []notify.Settings            `yaml:"sinks"`
 	Routes     []routeConfig                `yaml:"routes"`
 	Runbook    string                       `yaml:"runbook"` // address of the page that an alert sends people to
 
@@ -93,17 +94,6 @@ type calendarConfig struct {
 	What   string             `yaml:"what"`
 	Where  map[string]string  `yaml:"where,omitempty"`
 	Expect map[string]float64 `yaml:"expect,omitempty"`
-}
-
-type sinkConfig struct {
-	Name           string   `yaml:"name"`
-	Kind           string   `yaml:"kind"`
-	URLs           []string `yaml:"urls,flow,omitempty"`
-	URL            string   `yaml:"url,omitempty"`
-	URLFile        string   `yaml:"url_file,omitempty"`
-	SecretFile     string   `yaml:"secret_file,omitempty"`
-	RoutingKeyFile string   `yaml:"routing_key_file,omitempty"`
-	AllowPrivate   bool     `yaml:"allow_private,omitempty"`
 }
 
 type routeConfig struct {

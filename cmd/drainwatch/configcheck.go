@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/drainwatch/drainwatch/detector/notify"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -55,7 +57,7 @@ const masked = "***"
 // effective prints the configuration as a file that would be read the same, but for its secrets.
 func (c *Config) effective() ([]byte, error) {
 	shown := *c
-	shown.Sinks = append([]sinkConfig(nil), c.Sinks...)
+	shown.Sinks = append([]notify.Settings(nil), c.Sinks...)
 	for i := range shown.Sinks {
 		s := &shown.Sinks[i]
 		s.URL = maskURL(s.URL)

@@ -44,13 +44,10 @@ type loaded struct {
 	warnings []string
 }
 
-// logWarnings says what config check would warn of, and which settings this version reads without acting on them yet.
+// logWarnings says what config check would warn of.
 func (l *loaded) logWarnings(log zerolog.Logger) {
 	for _, w := range l.warnings {
 		log.Warn().Msg("configuration: " + w)
-	}
-	if len(l.Sinks) > 0 {
-		log.Warn().Int("sinks", len(l.Sinks)).Msg("configuration: sinks are checked but not delivered to by this version; read the alerts topic or --alerts")
 	}
 }
 
@@ -126,7 +123,7 @@ func parseConfig(file string, text []byte, environ []string, bindings []binding,
 		out.kafkaPassword = env["KAFKA_SASL_PASSWORD"]
 	}
 	// Besides the keys: where the file is, and what the project's own tests are told.
-	known := map[string]bool{envPrefix + "CONFIG": true, envPrefix + "REQUIRE_KAFKA": true, envPrefix + "KAFKA": true, envPrefix + "TEST_AS_PROGRAM": true}
+	known := map[string]bool{envPrefix + "CONFIG": true, envPrefix + "REQUIRE_KAFKA": true, envPrefix + "REQUIRE_ALERTMANAGER": true, envPrefix + "KAFKA": true, envPrefix + "TEST_AS_PROGRAM": true}
 	for _, key := range sortedKeys(leaves) {
 		name := envName(key)
 		known[name] = true

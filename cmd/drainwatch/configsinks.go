@@ -1,69 +1,71 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/notify"
 )
-
-// sinkKinds says which keys each kind of sink takes; those in need must be there.
-var sinkKinds = map[string]struct{ need, may []string }{
-	"alertmanager": {need: []string{"urls"}},
-	"webhook":      {need: []string{"url", "secret_file"}, may: []string{"allow_private"}},
-	"pagerduty":    {need: []string{"routing_key_file"}, may: []string{"url", "allow_private"}},
-	"slack":        {need: []string{"url_file"}, may: []string{"allow_private"}},
-}
 
 func (c *checker) checkSinks() {
 	for i := range c.Sinks {
 		s, key := &c.Sinks[i], fmt.Sprintf("sinks[%d]", i)
 		if s.Name == "" {
 			c.refuse(key+".name", "is missing; name the sink, since routes and errors use it")
-		} else if first := slices.IndexFunc(c.Sinks, func(o sinkConfig) bool { return o.Name == s.Name }); first < i {
+		} else if first := slices.IndexFunc(c.Sinks, func(o notify.Settings) bool { return o.Name == s.Name }); first < i {
 			c.refuse(key+".name", "%q is the name of sinks[%d] already; give each sink a name of its own", s.Name, first)
 		}
 		c.checkSinkKind(key, s)
 		for j, u := range s.URLs {
 			c.checkLink(fmt.Sprintf("%s.urls[%d]", key, j), u)
 		}
-		if s.URL != "" && s.Kind != "slack" {
+		if s.URL != "" && s.Kind != "slack" && s.Kind != "smtp" {
 			c.checkOutbound(key+".url", s.URL, s.AllowPrivate)
 		}
 		c.checkSecretFile(key+".secret_file", s.SecretFile)
 		c.checkSecretFile(key+".routing_key_file", s.RoutingKeyFile)
 		c.checkSecretFile(key+".url_file", s.URLFile)
+		c.checkSecretFile(key+".password_file", s.PasswordFile)
+		if s.RateCap < 0 {
+			c.refuse(key+".rate_cap", "%d is out of range; give how many new incidents of a severity may be told in %v, or leave it out for %d", s.RateCap, notify.RateWindow, notify.DefaultRateCap)
+		}
+		if s.Quiet != nil {
+			if err := s.Quiet.Check(); err != nil {
+				c.refuse(key+".quiet", "%v", err)
+			}
+		}
 	}
 }
 
-func (c *checker) checkSinkKind(key string, s *sinkConfig) {
-	kind, ok := sinkKinds[s.Kind]
+func (c *checker) checkSinkKind(key string, s *notify.Settings) {
+	kind, ok := notify.Kinds[s.Kind]
 	if !ok {
-		c.refuse(key+".kind", "%q is no kind of sink; %s", s.Kind, suggest(s.Kind, sortedKeys(sinkKinds)))
+		c.refuse(key+".kind", "%q is no kind of sink; %s", s.Kind, suggest(s.Kind, notify.KindNames()))
 		return
 	}
-	for _, k := range []struct {
-		name string
-		set  bool
-	}{
-		{"urls", len(s.URLs) > 0},
-		{"url", s.URL != ""},
-		{"url_file", s.URLFile != ""},
-		{"secret_file", s.SecretFile != ""},
-		{"routing_key_file", s.RoutingKeyFile != ""},
-		{"allow_private", s.AllowPrivate},
-	} {
+	set := s.Keys()
+	for _, k := range set {
 		switch {
-		case !k.set && slices.Contains(kind.need, k.name):
-			c.refuse(key+"."+k.name, "is missing; a sink of kind %s needs it", s.Kind)
-		case k.set && s.Kind == "slack" && k.name == "url":
+		case s.Kind == "slack" && k == "url":
 			c.refuse(key+".url", "is a secret, since whoever knows it can post; write it to a file and name that in url_file")
-		case k.set && !slices.Contains(kind.need, k.name) && !slices.Contains(kind.may, k.name):
-			c.refuse(key+"."+k.name, "means nothing to a sink of kind %s; remove it", s.Kind)
+		case !kind.Takes(k):
+			c.refuse(key+"."+k, "means nothing to a sink of kind %s; remove it", s.Kind)
+		}
+	}
+	missing := false
+	for _, k := range kind.Need {
+		if !slices.Contains(set, k) {
+			c.refuse(key+"."+k, "is missing; a sink of kind %s needs it", s.Kind)
+			missing = true
+		}
+	}
+	if kind.Check != nil && !missing {
+		var wrong *notify.SettingError
+		if err := kind.Check(*s); errors.As(err, &wrong) {
+			c.refuse(key+"."+wrong.Key, "%s", wrong.What)
 		}
 	}
 }
@@ -92,43 +94,9 @@ func (c *checker) checkOutbound(key, link string, allowPrivate bool) {
 	if u.Scheme == "http" {
 		c.refuse(key, "is not encrypted; use https://, or set allow_private: true for a receiver inside your own network")
 	}
-	if privateHost(u.Hostname()) {
+	if notify.PrivateHost(u.Hostname()) {
 		c.refuse(key, "%s is a private address; use a public one, or set allow_private: true for a receiver inside your own network", u.Hostname())
 	}
-}
-
-// privateHost reports whether a host, as it stands in an address, lies inside: private, loopback, link-local
-// (cloud metadata) and reserved networks, local names, and numeric spellings that only a resolver understands.
-func privateHost(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || !strings.Contains(host, ".") && !strings.Contains(host, ":") {
-		return true // a bare name is resolved inside the network; 0x7f000001 and 2130706433 are bare, too
-	}
-	for _, suffix := range []string{".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc", ".cluster.local"} {
-		if strings.HasSuffix(host, suffix) {
-			return true
-		}
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		last := host[strings.LastIndexByte(host, '.')+1:]
-		_, err := strconv.ParseUint(last, 0, 64)
-		return err == nil // 0177.0.0.1, 127.1: numbers that are no address to Go and one to the system
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, net := range reservedNetworks {
-		if net.Contains(addr) {
-			return true
-		}
-	}
-	return addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
-}
-
-// reservedNetworks are not reachable from outside though Go calls them global (RFC 6890), and the two that wrap an IPv4 address.
-var reservedNetworks = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16"),
 }
 
 func (c *checker) checkRoutes() {
@@ -138,7 +106,7 @@ func (c *checker) checkRoutes() {
 			c.refuse(key+".sinks", "is missing; name at least one sink")
 		}
 		for j, name := range r.Sinks {
-			if !slices.ContainsFunc(c.Sinks, func(s sinkConfig) bool { return s.Name == name }) {
+			if !slices.ContainsFunc(c.Sinks, func(s notify.Settings) bool { return s.Name == name }) {
 				c.refuse(fmt.Sprintf("%s.sinks[%d]", key, j), "no sink is named %q; name one that stands under sinks", name)
 			}
 		}

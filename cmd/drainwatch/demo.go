@@ -50,7 +50,9 @@ users to whom things go wrong, and runs the same detector on the same path as ru
 fast as the machine allows, the incidents --speed times faster than life.
 
 When the scenario has ended it prints what was injected beside what was found. With --once it ends there, with exit
-code 0 only if class, cause, scope and money agree, and incidents are played three times faster unless --speed is given.`,
+code 0 only if class, cause, scope and money agree, and incidents are played three times faster unless --speed is given.
+
+With --config, alerts also go to the sinks of that file, marked DEMO; nothing else in it counts here.`,
 		Example: `  drainwatch demo
   drainwatch demo --once --speed 2000
   drainwatch demo --scenario june --listen 127.0.0.1:0`,
@@ -62,6 +64,7 @@ code 0 only if class, cause, scope and money agree, and incidents are played thr
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address for the open incidents as text, /healthz, /readyz and /metrics")
 	f.Float64Var(&o.speed, "speed", demoSpeed, "how many times faster than life incidents are played; 0 is as fast as possible")
 	f.Uint64Var(&o.seed, "seed", 1, "which of the scenario's worlds to make")
+	f.String("config", "", "configuration file whose sinks and routes are used")
 	f.BoolVar(&o.once, "once", false, "end when the scenario has ended; exit code 0 only if what was found agrees with what was injected")
 	return cmd
 }
@@ -93,6 +96,14 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if cmd.Flags().Changed("config") { // not by a variable of the environment: it might ring a real pager
+		own, err := loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		own.logWarnings(log)
+		conf.Sinks, conf.Routes = own.Sinks, own.Routes
+	}
 	registry := newRegistry()
 	o.service = newService(conf, log, registry)
 	o.service.live, o.service.bookEvery = true, demoBookEvery
@@ -113,6 +124,9 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 		fmt.Fprintln(out, o.view.title)
 	}
 	o.service.onAlert = o.view.alert
+	if o.service.notifier, err = conf.notifier(log, registry, out, false, "DEMO"); err != nil {
+		return err
+	}
 	return o.play(cmd.Context())
 }
 

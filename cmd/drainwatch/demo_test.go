@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,8 +14,11 @@ import (
 var smallScenario = filepath.Join(smallScenarios, "small.yaml")
 
 // The whole path, from a simulated person over a broker to the table at the end: found agrees with injected.
+// Its alerts reach the sinks of --config, marked.
 func TestDemoOnce(t *testing.T) {
-	code, out, errs := run(t, "", "demo", "--once", "--speed", "0", "--scenario", smallScenario, "--listen", "127.0.0.1:0", "--log-level", "warn")
+	hook := startHook(t, http.StatusOK, "")
+	config := writeFile(t, "sinks.yaml", []byte("sinks: ["+hook.webhook(t, "team")+"]"))
+	code, out, errs := run(t, "", "demo", "--once", "--speed", "0", "--scenario", smallScenario, "--listen", "127.0.0.1:0", "--log-level", "warn", "--config", config)
 	if code != exitDone || errs != "" {
 		t.Fatalf("exit code %d: %s\n%s", code, errs, out)
 	}
@@ -28,6 +32,13 @@ func TestDemoOnce(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+	got := hook.records(t)
+	if len(got) < 2 {
+		t.Fatalf("the sink got %d alerts", len(got))
+	}
+	if got[0].Status != "firing" || got[len(got)-1].Status != "resolved" || !strings.HasPrefix(got[0].Title, "DEMO: Metering bug: ") {
+		t.Errorf("the sink got %d alerts, the first %q", len(got), got[0].Title)
 	}
 }
 

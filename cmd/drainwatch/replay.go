@@ -16,6 +16,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
+	"github.com/drainwatch/drainwatch/detector/notify"
 )
 
 // replay is what the flags of the command say.
@@ -35,7 +36,9 @@ were raised, who is owed what, a summary, and the lines that could not be used. 
 configuration give the same bytes, on any machine. Without an output it prints the incidents in plain words.
 
 Files may be compressed with gzip or zstd. Several are read in the order given, as one sequence of lines.
-Output files appear whole when everything was read, or not at all.`,
+Output files appear whole when everything was read, or not at all.
+
+With --notify the alerts also go to the sinks of the configuration, as they would have gone: a pager will ring.`,
 		Example: `  drainwatch replay --input usage.jsonl
   drainwatch replay --input june.jsonl.gz --config drainwatch.yaml --alerts alerts.jsonl --ledger owed.csv
   zcat usage-*.gz | drainwatch replay --input - --summary -`,
@@ -48,7 +51,7 @@ Output files appear whole when everything was read, or not at all.`,
 	f.StringVar(&o.ledger, "ledger", "", "file for what each user was overcharged under each incident, as CSV; - is standard output")
 	f.StringVar(&o.summary, "summary", "", "file for counts and totals, as JSON; - is standard output")
 	f.StringVar(&o.deadLetters, "dead-letters", "", "file for the lines that could not be used, with the reason, as JSON lines; - is standard output")
-	f.BoolVar(&o.notify, "notify", false, "also deliver to the configured sinks")
+	f.BoolVar(&o.notify, "notify", false, "also deliver to the configured sinks, and exit with 1 if one did not take all of it")
 	f.String("format", "auto", "format of the rows: native, or auto to decide for each")
 	addConfigFlag(cmd)
 	return cmd
@@ -59,11 +62,8 @@ func (o *replay) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(o.inputs) == 0:
+	if len(o.inputs) == 0 {
 		return usagef("read command line: no input; name a file with --input, or - for standard input")
-	case o.notify:
-		return usagef("read command line: --notify: this version delivers to no sinks yet; leave it out and read --alerts")
 	}
 	conf, err := loadConfig(cmd, binding{"format", "ingest.format"})
 	if err != nil {
@@ -87,6 +87,16 @@ func (o *replay) run(cmd *cobra.Command) error {
 	sink := &replaySink{alerts: json.NewEncoder(alerts), dead: json.NewEncoder(dead), source: in.line}
 	sink.alerts.SetEscapeHTML(false)
 	sink.dead.SetEscapeHTML(false)
+	if o.notify {
+		if len(conf.Sinks) == 0 {
+			return usagef("read command line: --notify: no sinks are configured; name some under sinks: in the file of --config, or leave it out")
+		}
+		if sink.notifier, err = conf.notifier(log, nil, cmd.OutOrStdout(), false, ""); err != nil {
+			return err
+		}
+		defer func() { _ = sink.notifier.Close() }() // nothing is kept
+		sink.notifier.Start()
+	}
 	rows, result, err := detect(cmd.Context(), conf.engineOptions(log), in, sink, showProgress(cmd.ErrOrStderr(), log, in))
 	if err != nil {
 		return err
@@ -105,9 +115,16 @@ func (o *replay) run(cmd *cobra.Command) error {
 		return err
 	}
 	if o.alerts == "" && o.ledger == "" && o.summary == "" && o.deadLetters == "" {
-		return printFindings(cmd.OutOrStdout(), sink.latest.list(), result)
+		if err := printFindings(cmd.OutOrStdout(), sink.latest.list(), result); err != nil {
+			return err
+		}
 	}
-	return nil
+	if sink.notifier == nil {
+		return nil
+	}
+	patience, cancel := context.WithTimeout(cmd.Context(), drainFor)
+	defer cancel()
+	return stopCause(cmd.Context(), sink.notifier.Drained(patience))
 }
 
 // detect feeds an engine with all of the inputs and closes the books. read is called when everything was read.
@@ -145,12 +162,18 @@ type replaySink struct {
 	alerts, dead *json.Encoder
 	source       func(offset int64) (name string, line int64)
 	latest       latest
+	notifier     *notify.Dispatcher // nil without --notify
 }
 
-// Alert implements detector.Output.
-func (s *replaySink) Alert(_ context.Context, r incident.Record) error {
+// Alert implements detector.Output. Rows of days pass in seconds here, so reading waits until the sinks have been asked once to
+// take each revision: a receiver sees an incident open and resolve as it would have, and not its last state alone.
+func (s *replaySink) Alert(ctx context.Context, r incident.Record) error {
 	s.latest.add(r)
-	return s.alerts.Encode(r)
+	if err := s.alerts.Encode(r); err != nil || s.notifier == nil {
+		return err
+	}
+	s.notifier.Offer(r)
+	return s.notifier.Tried(ctx)
 }
 
 // deadLetter is a line of the dead letters file. The raw bytes are text where they are text.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 )
 
@@ -9,7 +11,8 @@ func newRunCmd() *cobra.Command {
 		Use:   "run",
 		Short: "Watch a Kafka topic until stopped",
 		Long: `run is the service: it consumes the usage topic, writes alerts to the alerts topic and what cannot be used to the
-dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes.
+dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes. Alerts are also delivered to the
+configured sinks, from an outbox under state.path, so that none is lost when the program is killed.
 
 A first start learns from what the topic retains without waking anybody: what ended before it is recorded as info.
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
@@ -62,6 +65,14 @@ func runService(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer probes.close()
+	if s.notifier, err = conf.notifier(log, registry, cmd.OutOrStdout(), true, ""); err != nil {
+		return err
+	}
+	if s.notifier != nil {
+		ctx, stop := context.WithCancel(cmd.Context())
+		defer stop()
+		go watchRetries(ctx, s.notifier, conf.outboxDir(), log)
+	}
 	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("probes", "http://"+probes.addr).Msg("run: started")
 	if err := s.run(cmd.Context()); err != nil {
 		return err

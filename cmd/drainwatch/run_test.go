@@ -324,7 +324,7 @@ func TestTopicSinkSaysThingsOnce(t *testing.T) {
 	b.topic(t, "dlq", 1)
 	told := 0
 	start := func() *topicSink {
-		s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop)
+		s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", nil, zerologNop)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -414,7 +414,7 @@ func TestTopicSinkSaysThingsOnce(t *testing.T) {
 	}
 
 	b.produce(t, "alerts", `{"not":"an alert"}`)
-	if _, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop); err == nil || !strings.Contains(err.Error(), "offset 9: no alert record") {
+	if _, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", nil, zerologNop); err == nil || !strings.Contains(err.Error(), "offset 9: no alert record") {
 		t.Errorf("foreign record: %v", err)
 	}
 }
@@ -424,7 +424,7 @@ func TestTopicSinkDeadLetterFlood(t *testing.T) {
 	b := startBroker(t)
 	b.topic(t, "alerts", 1)
 	b.topic(t, "dlq", 1)
-	s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", zerologNop)
+	s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", nil, zerologNop)
 	if err != nil {
 		t.Fatal(err)
 	}

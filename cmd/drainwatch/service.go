@@ -14,6 +14,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/notify"
 	"github.com/drainwatch/drainwatch/detector/stream"
 )
 
@@ -36,6 +37,7 @@ type service struct {
 	bookSoon  time.Duration         // and how soon one that opened or resolved is
 	idleAfter time.Duration         // see below
 	onAlert   func(incident.Record) // told of every alert; may be nil
+	notifier  *notify.Dispatcher    // told of every alert once it is written; run closes it; may be nil
 
 	client   *stream.Client
 	consumer *stream.Consumer
@@ -129,6 +131,11 @@ func (s *service) waiting() error {
 
 // run consumes until ctx is done, which is no error.
 func (s *service) run(ctx context.Context) (err error) {
+	defer func() {
+		if herr := s.hangUp(ctx); err == nil {
+			err = herr
+		}
+	}()
 	config, err := s.conf.streamConfig()
 	if err != nil {
 		return err
@@ -193,6 +200,21 @@ func (s *service) run(ctx context.Context) (err error) {
 	return err
 }
 
+// hangUp ends delivery. What is left when the input has ended is given a while; what is left in a service stays in its outbox.
+func (s *service) hangUp(ctx context.Context) error {
+	if s.notifier == nil {
+		return nil
+	}
+	if s.hasEnded() {
+		patience, cancel := context.WithTimeout(ctx, drainFor)
+		defer cancel()
+		if err := s.notifier.Drained(patience); err != nil && ctx.Err() == nil {
+			s.log.Error().Err(err).Msg("notify: alerts are left undelivered")
+		}
+	}
+	return s.notifier.Close()
+}
+
 // end says that the topic gets no more rows: reading stops, and run closes the books and returns.
 func (s *service) end() {
 	s.mu.Lock()
@@ -248,10 +270,18 @@ func (s *service) prepare(ctx context.Context) error {
 	}
 	s.enter("reading what former runs have written")
 	var err error
-	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.log); err != nil {
+	var former func(incident.Record)
+	if s.notifier != nil {
+		former = s.notifier.Former
+	}
+	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, former, s.log); err != nil {
 		return err
 	}
 	s.sink.onAlert = s.alerted
+	if s.notifier != nil {
+		s.sink.onWritten = s.notifier.Offer
+		s.notifier.Start()
+	}
 	opts := s.conf.engineOptions(s.log)
 	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live
 	engine, err := detector.New(opts, s.sink, kept{s.client.History(s.conf.Ingest.Topic), s.log})

@@ -84,6 +84,9 @@ func (s *topicSink) speak(ctx context.Context, k *spoken, r incident.Record) err
 	if err := s.client.Write(ctx, s.alerts, []stream.Message{{Key: []byte(r.Incident), Value: text}}); err != nil {
 		return err
 	}
+	if s.onWritten != nil {
+		s.onWritten(r)
+	}
 	k.former = false
 	k.last = r
 	k.last.Evidence, k.last.Factors = nil, nil

@@ -36,6 +36,7 @@ type topicSink struct {
 	source, alerts, dlq string
 	log                 zerolog.Logger
 	onAlert             func(incident.Record) // told of every alert, written now or before; may be nil
+	onWritten           func(incident.Record) // told of every revision once it is in the topic; may be nil
 
 	queue   chan stream.Message // dead letters that wait: bounded, so that rubbish is slowed down rather than kept
 	stopped chan struct{}       // the background writer has ended
@@ -54,8 +55,8 @@ type deadKey struct {
 	offset    int64
 }
 
-// newTopicSink reads both topics to their ends.
-func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dlq string, log zerolog.Logger) (*topicSink, error) {
+// newTopicSink reads both topics to their ends. former, which may be nil, is told of every alert in them.
+func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dlq string, former func(incident.Record), log zerolog.Logger) (*topicSink, error) {
 	s := &topicSink{
 		client: client, source: source, alerts: alerts, dlq: dlq, log: log,
 		queue: make(chan stream.Message, 4*deadLetterBatch), stopped: make(chan struct{}),
@@ -65,6 +66,9 @@ func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dl
 		var r incident.Record
 		if err := json.Unmarshal(m.Value, &r); err != nil || r.Incident == "" {
 			return fmt.Errorf("read %s/%d offset %d: no alert record; only this program may write there, so give it a topics.prefix of its own", alerts, m.Partition, m.Offset)
+		}
+		if former != nil {
+			former(r)
 		}
 		if k := s.spoken[r.Incident]; k == nil || r.Revision > k.last.Revision {
 			r.Evidence, r.Factors = nil, nil // not compared, and long
