@@ -15,12 +15,13 @@ BENCH        ?= .
 BENCH_COUNT  ?= 1
 SEEDS        ?= 3
 CARD_SEEDS   ?= 101-110
+CASES        ?= 200
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate card frontier fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate card frontier localise-bench fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/drainwatch, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/drainwatch ./cmd/drainwatch
@@ -64,6 +65,11 @@ card: ## Score the detector on the test seeds CARD_SEEDS (101-110) and write the
 # Two minutes of two cores for a million account-weeks of each population; a run that was stopped goes on where it was.
 frontier: ## Measure recall and delay of one user's drain against false findings over a million account-weeks (ARGS=-frontier-chunks=64)
 	$(GO) test ./detector/profile -run '^TestFrontier$$' -v -count=1 -timeout 24h -frontier '$(CURDIR)/out/frontier.jsonl' $(ARGS)
+
+# Cases are of seeds from 101 on, which nothing was tuned on.
+localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)
+	$(GO) test ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
+	$(GO) test ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
 
 fmt: ## Format the sources
 	$(GOFUMPT) -w .

@@ -47,6 +47,7 @@ var layers = map[string][]string{
 	"cmd/drainwatch": {
 		"detector", "detector/event", "detector/price", "detector/verdict", "detector/incident", "detector/ledger",
 		"detector/stream", "detector/checkpoint", "detector/notify", "detector/warroom", "detector/backtest", "fixtures",
+		"stats", // localise is a search of stats by itself, for tables of any origin
 	},
 }
 
