@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -85,7 +87,7 @@ ingest:
 `
 
 // One installation from its first start on: what had ended before wakes nobody, what comes later does, and a restart neither
-// repeats nor loses anything, whatever happened while the service was away.
+// repeats nor loses anything, whatever happened while the service was away. A webhook hears what people are to hear, once.
 func TestLife(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -114,7 +116,9 @@ func TestLife(t *testing.T) {
 
 func live(t *testing.T, b broker, connection string) {
 	j := embark(t, "testdata/travel/life.yaml")
-	config, topic := j.config, fmt.Sprintf("usage-%d", time.Now().UnixNano())
+	topic := fmt.Sprintf("usage-%d", time.Now().UnixNano())
+	receiver := startHook(t, http.StatusNoContent, "")
+	config := writeFile(t, "delivered.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q}\nsinks: [%s]\n", text(t, j.config), t.TempDir(), receiver.webhook(t, "team")))
 	args := []string{"run", "--topic", topic, "--prefix", topic + ".", "--log-format", "json", "--log-level", "debug"}
 	if connection == "" {
 		args = append(args, "--brokers", b.address)
@@ -184,6 +188,34 @@ func live(t *testing.T, b broker, connection string) {
 	p.terminate(t)
 	if n := len(b.read(t, alerts)); n != before {
 		t.Errorf("a start without news writes %d alerts", n-before)
+	}
+	receiver.check(t, b.read(t, alerts))
+}
+
+// check compares what a webhook heard with the alerts topic: of each page and ticket the last revision, no revision twice, none
+// out of order, none that is not in the topic, and nothing that is on record only.
+func (h *hook) check(t *testing.T, topic []stream.Message) {
+	t.Helper()
+	said, last := map[string]string{}, map[string]int{}
+	key := func(r incident.Record) string { return fmt.Sprint(r.Incident, " revision ", r.Revision) }
+	what := func(r incident.Record) string { return fmt.Sprint(r.Status, r.Severity, r.UsersAffected, r.Overcharge) }
+	for _, m := range topic {
+		if r := parseAlert(t, string(m.Value)); r.Severity != incident.Info {
+			said[key(r)], last[r.Incident] = what(r), r.Revision
+		}
+	}
+	heard := map[string]int{}
+	for _, r := range h.records(t) {
+		if said[key(r)] != what(r) {
+			t.Errorf("the webhook heard %s as %s, the topic says %q", key(r), what(r), said[key(r)])
+		}
+		if r.Revision <= heard[r.Incident] {
+			t.Errorf("the webhook heard %s after revision %d", key(r), heard[r.Incident])
+		}
+		heard[r.Incident] = r.Revision
+	}
+	if len(last) == 0 || !maps.Equal(heard, last) {
+		t.Errorf("the webhook heard last %v, the topic says %v", heard, last)
 	}
 }
 
