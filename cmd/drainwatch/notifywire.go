@@ -21,8 +21,11 @@ const (
 	drainFor   = 2 * time.Minute // that a command which ends waits for retries
 )
 
-// outboxDir is where run keeps what is not delivered yet.
-func (c *Config) outboxDir() string { return filepath.Join(c.State.Path, "outbox") }
+// outboxDir is where run keeps what is not delivered yet. It belongs to an alerts topic: where that is another, revisions count
+// from one again, and would be taken for repeats.
+func (c *Config) outboxDir() string {
+	return filepath.Join(c.State.Path, "outbox", c.Topics.Prefix+"alerts")
+}
 
 // notifier opens the configured sinks; nil if there are none. A store is wanted by what goes on after a crash.
 func (c *Config) notifier(log zerolog.Logger, registry prometheus.Registerer, out io.Writer, durable bool, mark string) (*notify.Dispatcher, error) {

@@ -169,6 +169,16 @@ func (l *lane) say(s incident.Severity, now time.Time) {
 	l.enqueue(t, &r, now)
 }
 
+// closeDigests tells what was held back, and that no more will be.
+func (l *lane) closeDigests() {
+	now := l.d.opts.Now()
+	for _, s := range []incident.Severity{incident.Page, incident.Ticket, incident.Info} {
+		for l.digests[s] != nil {
+			l.say(s, now)
+		}
+	}
+}
+
 // record writes the digest down as an alert.
 func (g *digest) record(now time.Time, resolved bool, s Settings) incident.Record {
 	r := incident.Record{

@@ -116,3 +116,19 @@ func TestRateCap(t *testing.T) {
 		}
 	})
 }
+
+// When the input ends, what was held back is told at once, and nothing stays open for it.
+func TestDigestAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(Policy{})
+		f := start(t, Options{Sinks: []Settings{{Name: "a", RateCap: 1}}}, map[string]*script{"a": s})
+		defer f.close()
+		f.offer(alert("inc_1", 1, firing), alert("inc_2", 1, firing), alert("inc_3", 1, firing))
+		if err := f.Drained(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if lines := s.lines(); len(lines) != 2 || !strings.Contains(lines[1], digestPrefix) || !strings.HasSuffix(lines[1], "_2 resolved") {
+			t.Errorf("sent %q, want a page and a digest that is over", lines)
+		}
+	})
+}

@@ -264,8 +264,15 @@ func (d *Dispatcher) Tried(ctx context.Context) error {
 	return d.await(ctx, func(l *lane) bool { return l.untried() })
 }
 
-// Drained waits until nothing is undelivered, or ctx is done. Then the error says what is left, and why. Dead letters count.
+// Drained says that nothing more will be offered, so that digests are told now, and waits until nothing is undelivered, or ctx is
+// done. The error says what is left, and why. Dead letters count.
 func (d *Dispatcher) Drained(ctx context.Context) error {
+	d.mu.Lock()
+	for _, l := range d.lanes {
+		l.closeDigests()
+	}
+	d.stir()
+	d.mu.Unlock()
 	err := d.await(ctx, func(l *lane) bool { return l.pending() > 0 })
 	d.mu.Lock()
 	defer d.mu.Unlock()
