@@ -125,6 +125,7 @@ func (d *Dispatcher) Start() {
 	}
 	d.running = true
 	d.introduce()
+	d.settleOutages()
 	for _, l := range d.lanes {
 		if !l.known {
 			l.known = true

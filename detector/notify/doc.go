@@ -13,6 +13,7 @@
 //   - Whoever was told that an incident fires is told how it goes on, whatever routes say of its later class.
 //   - A sink that fails, hangs or talks without end holds up neither another sink nor whoever offers. Retries are those of the
 //     protocol and end in a dead letter, which is kept and can be retried.
+//   - A sink that has failed for five minutes, or is switched off, is an incident of its own at the other sinks.
 //   - Memory is bounded: beyond a rate of new incidents a sink gets a digest that counts and names what it held back.
 //   - No secret reaches a log, an error or a reply that is shown. Secrets are read from their files at each use.
 //   - Text that comes from rows means nothing to whatever shows it (inert).

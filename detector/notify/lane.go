@@ -34,6 +34,9 @@ type lane struct {
 	restUntil time.Time // the receiver is left alone
 	gone      string    // why it is switched off; "" if it is not
 	lastError string
+
+	failingSince time.Time        // zero while it takes alerts
+	outage       *incident.Record // what the other sinks were told of it; nil if nothing
 }
 
 func newLane(d *Dispatcher, s Settings, sink Sink) *lane {

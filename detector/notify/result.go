@@ -29,6 +29,7 @@ func (l *lane) delivered(j *job, now time.Time) {
 			}
 		}
 	}
+	l.recovered(now)
 	if j.entry == nil {
 		t.againAt = now.Add(l.policy.Repeat)
 		if t.Told.Status == incident.Resolved && now.Sub(t.ToldAt) >= l.policy.RepeatResolved {
@@ -64,6 +65,9 @@ func (l *lane) failed(j *job, err error, now time.Time) {
 	if l.fails >= breakerFails {
 		l.restUntil = now.Add(l.jitter(min(breakerPause<<min(l.fails-breakerFails, 10), breakerMost)))
 	}
+	if kind == Retry {
+		l.suffering(now)
+	}
 	if after > 0 && l.restUntil.Before(now.Add(after)) {
 		l.restUntil = now.Add(after)
 	}
@@ -74,6 +78,7 @@ func (l *lane) failed(j *job, err error, now time.Time) {
 	}
 	if kind == Gone {
 		l.gone = l.lastError
+		l.suffering(now)
 		l.log().Error().Str("error", l.lastError).Msg("notify: the receiver wants nothing more and is switched off until a restart or notify retry")
 		for _, other := range l.threads {
 			for _, e := range slices.Clone(other.Queue) {

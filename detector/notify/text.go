@@ -54,7 +54,7 @@ func cut(s string, n int) string {
 // headline is the first line of what people read: mark and state in front of who, how many times, since when, how much, verdict.
 func (n *Notification) headline() string {
 	line := incident.Headline(&n.Record)
-	if n.isDigest() {
+	if n.isDigest() || n.isOutage() {
 		line = n.Record.Title // it has no verdict
 	}
 	if n.Record.Status == incident.Resolved {
@@ -67,6 +67,8 @@ func (n *Notification) headline() string {
 }
 
 func (n *Notification) isDigest() bool { return strings.HasPrefix(n.Record.Incident, digestPrefix) }
+
+func (n *Notification) isOutage() bool { return strings.HasPrefix(n.Record.Incident, outagePrefix) }
 
 // title is the headline in a few words.
 func (n *Notification) title() string {
@@ -119,6 +121,8 @@ func (n *Notification) facts() (out []fact) {
 	switch {
 	case n.isDigest():
 		add("do", "look at the alerts topic or the war room")
+	case n.isOutage():
+		add("do", outageAdvice)
 	case n.Mark == "TEST":
 		add("do", "nothing")
 	default:
