@@ -156,7 +156,13 @@ func TestRealAlertmanager(t *testing.T) {
 		switch {
 		case k%5 == 3: // what resolves before it was told of is no page, so this once it is given the time
 			c.await("drained")
-			time.Sleep(500 * time.Millisecond) // Alertmanager's group_wait
+			id := fmt.Sprintf("inc_%d", k/5%incidents)
+			for range 200 {
+				if p := pagesOf(t, pager.deliveries())[id]; p != nil && p.status == "firing" {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
 		case rng.IntN(2) == 0:
 			c.await("started")
 		}
@@ -180,7 +186,7 @@ func TestRealAlertmanager(t *testing.T) {
 		}
 		return true
 	}
-	for range 100 {
+	for range 300 {
 		if settled() {
 			break
 		}

@@ -275,7 +275,7 @@ func TestMailJudgesAnswers(t *testing.T) {
 			n := &Notification{Record: alert("inc_1", 1, firing), Now: time.Now()}
 			ctx := t.Context()
 			if strings.Contains(c.name, "silent") {
-				sink.(*mailer).patience = 300 * time.Millisecond
+				sink.(*mailer).patience = time.Second
 			}
 			_, err = sink.Send(ctx, n)
 			got := "done"
