@@ -16,9 +16,10 @@ BENCH_COUNT  ?= 1
 SEEDS        ?= 3
 CARD_SEEDS   ?= 101-110
 CASES        ?= 200
+QUIET_WEEKS  ?= 5000000
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate card frontier localise-bench fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate card quiet frontier localise-bench nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,10 @@ evaluate: ## Score the detector on every scenario in SEEDS (3) tuning worlds eac
 card: ## Score the detector on the test seeds CARD_SEEDS (101-110) and write the card into README.md (20 minutes)
 	$(GO) run ./cmd/drainwatch evaluate --seeds $(CARD_SEEDS) --card README.md $(ARGS)
 
+# About ten minutes of one core for a million user-weeks, and 1.3 GB; worlds that this build has played are not played again.
+quiet: ## Count false pages and tickets over QUIET_WEEKS (5000000) user-weeks of innocent traffic; a stopped run goes on (50 minutes)
+	$(GO) run ./cmd/drainwatch evaluate --quiet-weeks $(QUIET_WEEKS) --results '$(CURDIR)/out/quiet.jsonl' $(ARGS)
+
 # Two minutes of two cores for a million account-weeks of each population; a run that was stopped goes on where it was.
 frontier: ## Measure recall and delay of one user's drain against false findings over a million account-weeks (ARGS=-frontier-chunks=64)
 	$(GO) test ./detector/profile -run '^TestFrontier$$' -v -count=1 -timeout 24h -frontier '$(CURDIR)/out/frontier.jsonl' $(ARGS)
@@ -70,6 +75,9 @@ frontier: ## Measure recall and delay of one user's drain against false findings
 localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)
 	$(GO) test ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
 	$(GO) test ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
+
+nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)
+	$(GO) test ./stats/sequential -run '^TestNominalAgainstReal$$' -count=1 -timeout 1h -nominal $(ARGS)
 
 fmt: ## Format the sources
 	$(GOFUMPT) -w .

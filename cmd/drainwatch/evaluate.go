@@ -24,6 +24,7 @@ type evaluation struct {
 	json     bool
 	plots    string
 	card     string
+	quiet    quietRun
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
@@ -47,10 +48,15 @@ shown to others comes from test seeds, which nothing was fitted to. One run take
 scenarios and seeds print the same bytes, however many run side by side.
 
 A scenario is open while the detector is known not to be up to it. It counts on the card like any other; --held takes it
-out of the bars, so that what is reached elsewhere can be held.`,
+out of the bars, so that what is reached elsewhere can be held.
+
+With --quiet-weeks it plays no scenarios but worlds of innocents, one a seed, until so many user-weeks are full: whatever is
+said there is false. Each world is a line of --results, so that a run that was stopped goes on where it was, and each can be
+looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simulate --scenario innocent-137 --seed 137.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
   drainwatch evaluate --seeds 101-110 --plots ./pictures
+  drainwatch evaluate --quiet-weeks 5000000 --results quiet.jsonl
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
 		Args: cobra.NoArgs,
 		RunE: o.run,
@@ -63,6 +69,8 @@ out of the bars, so that what is reached elsewhere can be held.`,
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
 	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
+	f.Float64Var(&o.quiet.weeks, "quiet-weeks", 0, "count false alarms over so many user-weeks of innocent traffic, from test seed 101 on unless --seeds says others")
+	f.StringVar(&o.quiet.results, "results", "", "file that keeps what --quiet-weeks has played, a JSON line a world; a run goes on from there")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -86,6 +94,12 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	}
 	if o.parallel < 1 {
 		return usagef("read command line: --parallel %d: must be at least 1", o.parallel)
+	}
+	if cmd.Flags().Changed("quiet-weeks") {
+		return o.runQuiet(cmd, seeds, log)
+	}
+	if o.quiet.results != "" {
+		return usagef("read command line: --results keeps what --quiet-weeks has played; give both")
 	}
 	scenarios, err := o.load()
 	if err != nil {

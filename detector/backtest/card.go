@@ -57,7 +57,8 @@ type Rate struct {
 	High       float64 `json:"high"`
 }
 
-func newRate(count int, userWeeks float64) Rate {
+// NewRate returns the rate of count false alarms among users watched for so many weeks in all; 0 of [0, 0] where there were none.
+func NewRate(count int, userWeeks float64) Rate {
 	r := Rate{Count: count}
 	if userWeeks > 0 { // else nobody could have been alarmed
 		perMillion := 1e6 / userWeeks
@@ -177,7 +178,7 @@ func (c *Card) False(s incident.Severity) Rate {
 			}
 		}
 	}
-	return newRate(n, c.UserWeeks())
+	return NewRate(n, c.UserWeeks())
 }
 
 // due are the labels of a score that should have been found.
