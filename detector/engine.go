@@ -47,6 +47,8 @@ type Engine struct {
 	plannedAt int64     // the same: hour for which the plans' states were published
 	snapshot  atomic.Pointer[Snapshot]
 	ledger    atomic.Pointer[[]ledger.Row]
+	rolled    atomic.Pointer[Rollup]
+	rolledAt  time.Time // of the fleet's goroutine
 	metrics   *metrics
 }
 
@@ -59,7 +61,8 @@ type message struct {
 // worker is a shard with its goroutine's queue.
 type worker struct {
 	*shard
-	in chan *batch
+	in  chan *batch
+	ask chan func(*shard) // questions, answered between two batches
 }
 
 // batch is a run of records on their way through a decoder to their shard; or, without records, something to do there.
@@ -119,7 +122,7 @@ func (e *Engine) Assign(partitions ...int32) error {
 		if err != nil {
 			return fmt.Errorf("assign partition %d: %w", p, err)
 		}
-		w := &worker{shard: s, in: make(chan *batch, 8)}
+		w := &worker{shard: s, in: make(chan *batch, 8), ask: make(chan func(*shard))}
 		e.shards[p] = w
 		e.workers.Go(func() { e.run(w) })
 	}
@@ -243,6 +246,8 @@ func (e *Engine) run(w *worker) {
 			e.metrics.rows.Add(float64(len(b.records)))
 			b.records = nil
 			e.pool.Put(b)
+		case do := <-w.ask:
+			do(w.shard)
 		case <-e.ctx.Done():
 			return
 		}
@@ -264,6 +269,7 @@ func (e *Engine) decide() {
 		case m := <-e.msgs:
 			if m.do != nil {
 				m.do(e.fleet)
+				e.roll()
 				continue
 			}
 			before := e.fleet.now
@@ -271,6 +277,7 @@ func (e *Engine) decide() {
 			if e.o.LiveView && e.fleet.now != before {
 				e.snap()
 			}
+			e.roll()
 		case <-e.ctx.Done():
 			return
 		}

@@ -45,6 +45,7 @@ type fleet struct {
 	users    map[int32]int
 	plans    map[int32][]window.State
 	spent    spending
+	roller   *roller // nil unless somebody asks
 }
 
 // part is what is known of one partition.
@@ -63,6 +64,9 @@ func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)
 	}
 	for _, p := range partitions {
 		f.parts[p] = &part{}
+	}
+	if o.Answers {
+		f.roller = newRoller()
 	}
 	return f
 }
@@ -178,6 +182,9 @@ func (f *fleet) add(c cellAt) {
 		r.Hidden, r.Epoch = f.hidden(r), f.epoch
 	}
 	f.store.Add(r, c.at, c.cell)
+	if f.roller != nil {
+		f.roller.add(r.Leaf, c.at, c.cell)
+	}
 	f.everybody(c)
 	f.rows += c.cell.Rows
 	for _, l := range f.lives {

@@ -90,6 +90,7 @@ type Options struct {
 	Observe func(Score)
 
 	LiveView bool // keep the cohorts of Snapshot up to date, for who watches
+	Answers  bool // keep what Rollup returns, for who asks
 
 	Workers int // goroutines that decode; 0 is GOMAXPROCS. Changes no output.
 

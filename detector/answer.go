@@ -1,0 +1,91 @@
+package detector
+
+import (
+	"context"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/window"
+)
+
+// roll publishes the roll-up: at once when the fleet has nothing else to do, else now and then. Called in the fleet's goroutine.
+func (e *Engine) roll() {
+	r := e.fleet.roller
+	if r == nil || !r.changed {
+		return
+	}
+	if now := e.o.Now(); len(e.msgs) == 0 || now.Sub(e.rolledAt) >= rateEvery {
+		e.rolledAt = now
+		e.rolled.Store(r.publish(e.fleet.now))
+	}
+}
+
+// Rollup returns what cohorts did over the last day; nil before the first rows, and without Options.Answers.
+func (e *Engine) Rollup() *Rollup { return e.rolled.Load() }
+
+// UserState is what the shard that owns a user knows of them.
+type UserState struct {
+	Partition int32
+	Values    [event.NumDims]string // of the latest charge
+	Profile   profile.View
+	Windows   window.Standing
+	At        int64 // event time that the shard has read
+}
+
+// User asks the shard that owns a user, between two batches; false if no shard knows the user. The fold does not wait for
+// whoever asks: give ctx a deadline.
+func (e *Engine) User(ctx context.Context, user string) (UserState, bool, error) {
+	e.mu.Lock()
+	workers := make([]*worker, 0, len(e.shards))
+	for _, p := range sortedKeys(e.shards) {
+		workers = append(workers, e.shards[p])
+	}
+	e.mu.Unlock()
+	for _, w := range workers {
+		var x UserState
+		var found bool
+		if err := e.question(ctx, w, func(s *shard) { x, found = s.user(user) }); err != nil {
+			return UserState{}, false, err // x may still be written to
+		}
+		if found {
+			return x, true, nil
+		}
+	}
+	return UserState{}, false, nil
+}
+
+// question has a shard do something that changes nothing. A shard that has stopped is asked in its stead.
+func (e *Engine) question(ctx context.Context, w *worker, do func(*shard)) error {
+	done := make(chan struct{})
+	select {
+	case w.ask <- func(s *shard) { do(s); close(done) }:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.ctx.Done():
+		e.workers.Wait()
+		do(w.shard)
+		return nil
+	}
+	select {
+	case <-done: // it was taken, so it is answered
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// user returns what is known of a user. It changes nothing.
+func (s *shard) user(key string) (x UserState, found bool) {
+	u := s.users.User(key)
+	if u == nil {
+		return x, false
+	}
+	x = UserState{Partition: s.partition, Profile: u.View(s.clock.head), At: s.clock.head}
+	if leaf := x.Profile.Leaf; leaf != nil {
+		x.Values = leaf.Values
+	}
+	x.Windows = s.budgets.Of(xxhash.Sum64String(key), s.clock.head)
+	return x, true
+}

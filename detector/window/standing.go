@@ -1,0 +1,43 @@
+package window
+
+import "time"
+
+// Standing is how one user stands with the budgets of their plan at a moment; nil for a budget that the plan or the user does
+// not have.
+type Standing struct {
+	Plan             string
+	FiveHour, Weekly *Left
+	Pool             *Left
+	PoolName         string
+}
+
+// Left is what is left of a budget.
+type Left struct {
+	Burn
+	Budget float64   // credits
+	Ends   time.Time // of the window; zero for a pool
+}
+
+// Of returns how a user stands. It changes nothing.
+func (m *Meter) Of(key uint64, head int64) (s Standing) {
+	a := m.users[key]
+	at, ok := seconds(head)
+	if a == nil || !ok || int(a.plan) >= len(m.plans) {
+		return s
+	}
+	p := &m.plans[a.plan]
+	now := *a
+	now.fade(at)
+	s.Plan = p.name
+	ends := func(sec uint32) time.Time { return time.Unix(int64(sec), 0).UTC() }
+	if p.fiveHour > 0 && at < now.ends {
+		s.FiveHour = &Left{now.fiveHour(p, at), p.fiveHour, ends(now.ends)}
+	}
+	if p.weekly > 0 && at < now.weekEnds {
+		s.Weekly = &Left{now.weekLong(p, at), p.weekly, ends(now.weekEnds)}
+	}
+	if now.which > 0 {
+		s.Pool, s.PoolName = &Left{Burn: now.poolNow(p), Budget: p.balances[now.which-1]}, p.pools[now.which-1]
+	}
+	return s
+}
