@@ -18,12 +18,22 @@ func (e *Engine) roll() {
 	}
 	if now := e.o.Now(); len(e.msgs) == 0 || now.Sub(e.rolledAt) >= rateEvery {
 		e.rolledAt = now
-		e.rolled.Store(r.publish(e.fleet.now))
+		p := r.publish(e.fleet.now)
+		for _, c := range e.fleet.counts {
+			p.Rows += c.Rows
+		}
+		for _, n := range e.fleet.users {
+			p.Users += n
+		}
+		e.rolled.Store(p)
 	}
 }
 
 // Rollup returns what cohorts did over the last day; nil before the first rows, and without Options.Answers.
 func (e *Engine) Rollup() *Rollup { return e.rolled.Load() }
+
+// Usage is what a user drew, for rates and people to read; what is owed is in the ledger.
+type Usage = profile.Counts
 
 // UserState is what the shard that owns a user knows of them.
 type UserState struct {

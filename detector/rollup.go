@@ -76,6 +76,8 @@ func totalsOf(c *cohort.Cell) Totals {
 // published.
 type Rollup struct {
 	At     int64 // event time up to which it is complete
+	Rows   int64 // records read by then
+	Users  int   // known by then
 	Folded int64 // cells that were counted under cohort.Other, for room
 	leaves []*cohort.Leaf
 	slabs  []*slab
@@ -273,7 +275,7 @@ func (r *roller) forget() {
 
 // publish returns what is known at an event time.
 func (r *roller) publish(at int64) *Rollup {
-	p := &Rollup{At: at, Folded: r.folded, leaves: r.leaves[:len(r.leaves):len(r.leaves)], slabs: make([]*slab, len(r.slabs))}
+	p := &Rollup{At: at, Folded: r.folded, leaves: slices.Clip(r.leaves), slabs: make([]*slab, len(r.slabs))}
 	for i := range r.slabs {
 		r.slabs[i].shared = true
 		p.slabs[i] = r.slabs[i].slab

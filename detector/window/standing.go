@@ -41,3 +41,26 @@ func (m *Meter) Of(key uint64, head int64) (s Standing) {
 	}
 	return s
 }
+
+// Named is a budget with its name.
+type Named struct {
+	Name string
+	Left
+}
+
+// Budgets lists what a user has, windows first.
+func (s *Standing) Budgets() []Named {
+	var out []Named
+	for _, b := range []struct {
+		name string
+		left *Left
+	}{{"five_hour", s.FiveHour}, {"weekly", s.Weekly}, {s.PoolName, s.Pool}} {
+		if b.left != nil {
+			out = append(out, Named{b.name, *b.left})
+		}
+	}
+	return out
+}
+
+// Remaining returns the time left at the present pace, false for ever.
+func (b *Burn) Remaining() (time.Duration, bool) { return b.Left, b.Left != Never }
