@@ -68,7 +68,8 @@ type stateConfig struct {
 type listenConfig struct {
 	API    string `yaml:"api"`
 	Probes string `yaml:"probes"`
-	URL    string `yaml:"url,omitempty"` // where people reach the war room; alerts link to it
+	URL    string `yaml:"url,omitempty"`  // where people reach the war room; alerts link to it
+	Open   bool   `yaml:"open,omitempty"` // other machines may reach the war room, though nobody is authenticated
 }
 
 type severityConfig struct {

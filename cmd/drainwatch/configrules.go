@@ -196,6 +196,9 @@ func (c *checker) checkListen() {
 	if api && probes && c.Listen.API == c.Listen.Probes && !strings.HasSuffix(c.Listen.API, ":0") {
 		c.refuse("listen.probes", "is the address of listen.api; give the probes a port of their own")
 	}
+	if api && !c.Listen.Open && !loopback(c.Listen.API) {
+		c.refuse("listen.api", "%s can be reached from other machines, and nobody is authenticated there; use 127.0.0.1 behind a proxy that asks who it is, or set listen.open: true to accept that", c.Listen.API)
+	}
 	if c.Listen.URL != "" {
 		c.checkLink("listen.url", c.Listen.URL)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -61,7 +61,7 @@ With --config, alerts also go to the sinks of that file, marked DEMO; nothing el
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.scenario, "scenario", "demo", "built-in scenario (see simulate --list) or path of a scenario file")
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address for the open incidents as text, /healthz, /readyz and /metrics")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the war room: the incidents, /api/v1, /healthz, /readyz and /metrics")
 	f.Float64Var(&o.speed, "speed", demoSpeed, "how many times faster than life incidents are played; 0 is as fast as possible")
 	f.Uint64Var(&o.seed, "seed", 1, "which of the scenario's worlds to make")
 	f.String("config", "", "configuration file whose sinks and routes are used")
@@ -107,11 +107,21 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	registry := newRegistry()
 	o.service = newService(conf, log, registry)
 	o.service.live, o.service.bookEvery = true, demoBookEvery
-	probes, err := startProbes(o.listen, "--listen", registry, o.service.waiting, o.page)
+	remarks, err := os.MkdirTemp("", "drainwatch-demo-*") // what is said of simulated incidents ends with them
+	if err != nil {
+		return fmt.Errorf("keep what is said of incidents: %w; free space there or point TMPDIR elsewhere", err)
+	}
+	defer os.RemoveAll(remarks)
+	answers, err := o.service.api("drainwatch demo: "+o.story.Story, remarks)
+	if err != nil {
+		return err
+	}
+	probes, err := startProbes(o.listen, "--listen", registry, o.service.waiting, answers)
 	if err != nil {
 		return err
 	}
 	defer probes.close()
+	o.service.conf.Listen.URL = "http://" + probes.addr // where alerts link to
 	if o.client, err = stream.New(stream.Options{Config: stream.Config{Brokers: broker.Brokers()}, Log: log}); err != nil {
 		return err
 	}
@@ -137,7 +147,7 @@ func demoConfig(s *fixtures.Scenario, brokers []string, listen string) (loaded, 
 		return conf, fmt.Errorf("configure scenario %s: %w; this is a fault of the simulator", s.Name, err)
 	}
 	conf.Ingest.Brokers = brokers
-	conf.Listen.URL = "" // no incident has a page of its own yet
+	conf.Listen.API, conf.Listen.Open = listen, true // what it shows is made up
 	return conf, nil
 }
 
@@ -307,36 +317,4 @@ func agreement(wrong []string) string {
 		return "found agrees with injected"
 	}
 	return fmt.Sprintf("found differs from injected in %s", count(int64(len(wrong)), "point", "points"))
-}
-
-const (
-	pageWidth   = 110 // columns
-	pageRefresh = "3" // seconds
-)
-
-// page answers with the incidents in plain words, open ones first. A browser loads it again by itself.
-func (o *demo) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Refresh", pageRefresh)
-	fmt.Fprintf(w, "drainwatch demo: %s\n\n", o.story.Story)
-	s := o.service.snapshot()
-	if s == nil || s.At.IsZero() {
-		fmt.Fprintln(w, "waiting for the first rows")
-		return
-	}
-	fmt.Fprintln(w, statusLine(s))
-	for _, r := range loudest(open(s)) {
-		fmt.Fprintln(w)
-		alertBlock(w, r, pageWidth, false)
-	}
-	resolved := slices.DeleteFunc(slices.Clone(s.Resolved), func(r incident.Record) bool { return r.MergedInto != nil })
-	if len(resolved) > 0 {
-		fmt.Fprintln(w, "\nresolved")
-	}
-	for _, r := range loudest(resolved) {
-		block := blockWriter{w: w, width: pageWidth}
-		block.line("", "", headline(r))
-	}
 }

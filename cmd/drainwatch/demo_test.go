@@ -53,9 +53,10 @@ func TestDemoStays(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	page := d.await(t, "/")
-	if !strings.Contains(page, "METERING BUG  pro in eu-west-1 charged ") || !strings.Contains(page, " rows, ") {
+	if !strings.Contains(page, "METERING BUG  pro in eu-west-1 charged ") || !strings.Contains(page, " rows · ") {
 		t.Errorf("the page says\n%s", page)
 	}
+	askEverything(t, "http://"+listen)
 	if status, _ := d.get("/nothing"); status != 404 {
 		t.Errorf("/nothing: %d", status)
 	}

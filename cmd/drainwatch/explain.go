@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ import (
 // explain is what the flags of the command say.
 type explain struct {
 	alerts []string
-	json   bool
+	asker
 }
 
 func newExplainCmd() *cobra.Command {
@@ -31,15 +32,17 @@ func newExplainCmd() *cobra.Command {
 against it, what else was ruled out and by which figure, what would change the verdict, what to do next, and how it
 came to that: each revision with what it changed.
 
-It reads the records that replay --alerts wrote, or that the alerts topic holds, one JSON object a line.`,
+It reads the records that replay --alerts wrote, or that the alerts topic holds, one JSON object a line; or it asks a
+running service.`,
 		Example: `  drainwatch explain inc_9f2c41d07a --alerts alerts.jsonl
-  drainwatch explain inc_9f2c41d07a --alerts alerts.jsonl.gz --json`,
+  drainwatch explain inc_9f2c41d07a --alerts alerts.jsonl.gz --json
+  drainwatch explain inc_9f2c41d07a --server http://127.0.0.1:8080`,
 		Args: oneIncident,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.alerts, "alerts", nil, "file with alert records, one a line, also .gz or .zst; - is standard input; repeatable")
-	f.BoolVar(&o.json, "json", false, "the same content as JSON")
+	o.addServerFlags(cmd)
 	return cmd
 }
 
@@ -53,13 +56,29 @@ func oneIncident(_ *cobra.Command, args []string) error {
 
 func (o *explain) run(cmd *cobra.Command, id string) error {
 	if len(o.alerts) == 0 {
-		return usagef("read command line: no source; name a file of alert records with --alerts, or - for standard input")
+		return o.ask(cmd, id)
+	}
+	if o.server != "" {
+		return usagef("read command line: --alerts and --server both say where to look; give one of them")
 	}
 	records, err := readAlerts(cmd.Context(), o.alerts, cmd.InOrStdin(), id)
 	if err != nil {
 		return err
 	}
 	return printExplanation(cmd.OutOrStdout(), incident.Explain(records), o.json)
+}
+
+// ask tells the incident as a running service knows it.
+func (o *explain) ask(cmd *cobra.Command, id string) error {
+	var x incident.Explanation
+	raw, err := o.get(cmd.Context(), "/api/v1/incidents/"+url.PathEscape(id), nil, &x)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), raw)
+	}
+	return printExplanation(cmd.OutOrStdout(), x, false)
 }
 
 // readAlerts returns the records of one incident in files of alert records.

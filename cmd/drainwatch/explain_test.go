@@ -66,7 +66,7 @@ func TestExplainErrors(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s%s", tc.name, code, out, errs)
 		}
 	}
-	for _, args := range [][]string{{"explain"}, {"explain", "a", "b", "--alerts", file}, {"explain", "inc_9f2c41d07a"}} {
+	for _, args := range [][]string{{"explain"}, {"explain", "a", "b", "--alerts", file}} {
 		if code, _, errs := run(t, "", args...); code != exitUsage {
 			t.Errorf("%v: exit code %d, %s", args, code, errs)
 		}

@@ -119,7 +119,7 @@ func live(t *testing.T, b broker, connection string) {
 	topic := fmt.Sprintf("usage-%d", time.Now().UnixNano())
 	receiver := startHook(t, http.StatusNoContent, "")
 	config := writeFile(t, "delivered.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q}\nsinks: [%s]\n", text(t, j.config), t.TempDir(), receiver.webhook(t, "team")))
-	args := []string{"run", "--topic", topic, "--prefix", topic + ".", "--log-format", "json", "--log-level", "debug"}
+	args := []string{"run", "--api", "127.0.0.1:0", "--topic", topic, "--prefix", topic + ".", "--log-format", "json", "--log-level", "debug"}
 	if connection == "" {
 		args = append(args, "--brokers", b.address)
 	} else {

@@ -35,8 +35,8 @@ func newRegistry() *prometheus.Registry {
 }
 
 // startProbes listens on addr, which key configures, until close. ready says why the program is not ready, nil if
-// it is. page, if not nil, answers for /.
-func startProbes(addr, key string, registry *prometheus.Registry, ready func() error, page http.HandlerFunc) (*probes, error) {
+// it is. rest, if not nil, answers for every other path.
+func startProbes(addr, key string, registry *prometheus.Registry, ready func() error, rest http.Handler) (*probes, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok {
@@ -54,8 +54,8 @@ func startProbes(addr, key string, registry *prometheus.Registry, ready func() e
 		say(w, http.StatusOK, "ready")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	if page != nil {
-		mux.HandleFunc("GET /{$}", page)
+	if rest != nil {
+		mux.Handle("/", rest)
 	}
 	p := &probes{
 		addr: l.Addr().String(), done: make(chan struct{}),

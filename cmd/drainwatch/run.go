@@ -14,6 +14,9 @@ func newRunCmd() *cobra.Command {
 dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes. Alerts are also delivered to the
 configured sinks, from an outbox under state.path, so that none is lost when the program is killed.
 
+The war room is on listen.api: a page of the incidents, and the API under /api/v1 that incidents, cohorts, users and
+explain ask. Nobody is authenticated there, so an address that other machines reach is refused unless listen.open is set.
+
 A first start learns from what the topic retains without waking anybody: what ended before it is recorded as info.
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
 with another number of partitions is refused rather than taken for a first one. One instance reads all partitions.`,
@@ -30,6 +33,7 @@ with another number of partitions is refused rather than taken for a first one. 
 	f.String("start", "", "where a first start begins: earliest, latest or an RFC 3339 time (ingest.start)")
 	f.String("format", "", "format of the rows: native, or auto to decide for each (ingest.format)")
 	f.String("prefix", "", "beginning of the names of the topics that are written (topics.prefix)")
+	f.String("api", "", "address of the war room and its API (listen.api)")
 	f.String("probes", "", "address for /healthz, /readyz and /metrics (listen.probes)")
 	addConfigFlag(cmd)
 	return cmd
@@ -42,6 +46,7 @@ var runBindings = []binding{
 	{"start", "ingest.start"},
 	{"format", "ingest.format"},
 	{"prefix", "topics.prefix"},
+	{"api", "listen.api"},
 	{"probes", "listen.probes"},
 }
 
@@ -65,6 +70,15 @@ func runService(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer probes.close()
+	answers, err := s.api("drainwatch", conf.State.Path)
+	if err != nil {
+		return err
+	}
+	api, err := startProbes(conf.Listen.API, "listen.api", registry, s.waiting, answers)
+	if err != nil {
+		return err
+	}
+	defer api.close()
 	if s.notifier, err = conf.notifier(log, registry, cmd.OutOrStdout(), true, ""); err != nil {
 		return err
 	}
@@ -73,7 +87,7 @@ func runService(cmd *cobra.Command, _ []string) error {
 		defer stop()
 		go watchRetries(ctx, s.notifier, conf.outboxDir(), log)
 	}
-	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("probes", "http://"+probes.addr).Msg("run: started")
+	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("api", "http://"+api.addr).Str("probes", "http://"+probes.addr).Msg("run: started")
 	if err := s.run(cmd.Context()); err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func TestRun(t *testing.T) {
 	}
 	b.produce(t, "usage", append(lines, `{"id":"x"`, `{"id":"1","user":"u"}`)...)
 	probes := freeAddress(t)
-	args := []string{"run", "--brokers", b.address, "--probes", probes, "--prefix", "dw.", "--log-format", "json"}
+	args := []string{"run", "--brokers", b.address, "--api", "127.0.0.1:0", "--probes", probes, "--prefix", "dw.", "--log-format", "json"}
 
 	for start := range 2 {
 		d := startDaemon(t, probes, args...)
@@ -253,7 +253,7 @@ func TestRunRefusesLostState(t *testing.T) {
 			if err := record.save(t.Context(), b.Client, internal.Name); err != nil {
 				t.Fatal(err)
 			}
-			code, _, errs := run(t, "", "run", "-b", b.address, "-g", record.Group, "--probes", "127.0.0.1:0", "--log-level", "off")
+			code, _, errs := run(t, "", "run", "-b", b.address, "-g", record.Group, "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--log-level", "off")
 			if code != exitFailed || !strings.HasPrefix(errs, "drainwatch: resume on topic usage: ") || !strings.Contains(errs, tc.want) ||
 				!strings.Contains(errs, "start afresh with another ingest.group") || strings.Count(errs, "\n") != 1 {
 				t.Errorf("exit code %d: %s", code, errs)
@@ -264,7 +264,7 @@ func TestRunRefusesLostState(t *testing.T) {
 	if err := b.Write(t.Context(), internal.Name, []stream.Message{garbled}); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errs := run(t, "", "run", "-b", b.address, "-g", "garbled", "--probes", "127.0.0.1:0", "--log-level", "off")
+	code, _, errs := run(t, "", "run", "-b", b.address, "-g", "garbled", "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--log-level", "off")
 	if code != exitFailed || !strings.Contains(errs, "the installation record at drainwatch.internal.installation/0 offset ") {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
@@ -290,7 +290,7 @@ func TestRunErrors(t *testing.T) {
 		{"start", []string{"--start", "noon"}, exitUsage, `--start: ingest.start: "noon" is no place to start`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			args := append([]string{"run", "-b", b.address, "--probes", "127.0.0.1:0", "--log-level", "off"}, tc.args...)
+			args := append([]string{"run", "-b", b.address, "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--log-level", "off"}, tc.args...)
 			code, _, errs := run(t, "", args...)
 			if code != tc.code || !strings.Contains(errs, tc.want) || strings.Count(errs, "\n") != 1 {
 				t.Errorf("exit code %d: %s", code, errs)
@@ -306,7 +306,7 @@ func TestRunErrors(t *testing.T) {
 // While brokers are away the service waits, says so, and can be stopped.
 func TestRunWithoutBrokers(t *testing.T) {
 	nobody, probes := freeAddress(t), freeAddress(t)
-	d := startDaemon(t, probes, "run", "-b", nobody, "--probes", probes)
+	d := startDaemon(t, probes, "run", "-b", nobody, "--api", "127.0.0.1:0", "--probes", probes)
 	d.await(t, "/healthz")
 	if status, body := d.get("/readyz"); status != http.StatusServiceUnavailable || body != "connecting to Kafka\n" {
 		t.Errorf("readyz: %d %q", status, body)

@@ -16,6 +16,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/notify"
 	"github.com/drainwatch/drainwatch/detector/stream"
+	"github.com/drainwatch/drainwatch/detector/warroom"
 )
 
 const (
@@ -38,6 +39,7 @@ type service struct {
 	idleAfter time.Duration         // see below
 	onAlert   func(incident.Record) // told of every alert; may be nil
 	notifier  *notify.Dispatcher    // told of every alert once it is written; run closes it; may be nil
+	board     *warroom.Board        // the incidents, for who asks
 
 	client   *stream.Client
 	consumer *stream.Consumer
@@ -71,7 +73,7 @@ type progress struct {
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
 	return &service{
 		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka",
-		parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
+		board: &warroom.Board{}, parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
 	}
 }
 
@@ -270,20 +272,17 @@ func (s *service) prepare(ctx context.Context) error {
 	}
 	s.enter("reading what former runs have written")
 	var err error
-	var former func(incident.Record)
-	if s.notifier != nil {
-		former = s.notifier.Former
-	}
-	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, former, s.log); err != nil {
+	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log); err != nil {
 		return err
 	}
 	s.sink.onAlert = s.alerted
+	s.sink.onWritten = s.written
 	if s.notifier != nil {
-		s.sink.onWritten = s.notifier.Offer
 		s.notifier.Start()
 	}
 	opts := s.conf.engineOptions(s.log)
 	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live
+	opts.Answers = true
 	engine, err := detector.New(opts, s.sink, kept{s.client.History(s.conf.Ingest.Topic), s.log})
 	if err != nil {
 		return usageError{err}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+
+	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/warroom"
+)
+
+// journalFile is where people's remarks are kept, under state.path.
+const journalFile = "remarks.jsonl"
+
+// api returns what answers on the war room's listener. dir keeps what people say of incidents.
+func (s *service) api(title, dir string) (*warroom.Server, error) {
+	journal, err := warroom.OpenJournal(filepath.Join(dir, journalFile), s.log)
+	if err != nil {
+		return nil, err
+	}
+	o := warroom.Options{
+		Engine: s.asked, Board: s.board, Journal: journal, Ready: s.blind, Title: title, ConfigVersion: s.conf.version(),
+		Thresholds: warroom.Thresholds{Severity: s.conf.engineOptions(s.log).Severity, Rules: s.conf.Thresholds.thresholds()},
+		Log:        s.log, Registerer: s.registry,
+	}
+	for _, name := range []string{s.conf.Listen.URL, "http://" + s.conf.Listen.API} {
+		if u, err := url.Parse(name); err == nil && u.Hostname() != "" {
+			o.Hosts = append(o.Hosts, u.Hostname())
+		}
+	}
+	return warroom.New(o)
+}
+
+// asked returns the engine; nil before there is one.
+func (s *service) asked() *detector.Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine
+}
+
+// blind says why the war room does not see everything, nil if it does. What has ended is seen to its end.
+func (s *service) blind() error {
+	if s.hasEnded() {
+		return nil
+	}
+	return s.waiting()
+}
+
+// former takes an alert that a former run wrote.
+func (s *service) former(r incident.Record) {
+	s.board.Add(r)
+	if s.notifier != nil {
+		s.notifier.Former(r)
+	}
+}
+
+// written takes an alert once it is in the topic.
+func (s *service) written(r incident.Record) {
+	s.board.Add(r)
+	if s.notifier != nil {
+		s.notifier.Offer(r)
+	}
+}
+
+// loopback says whether an address is reached from this machine only.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
