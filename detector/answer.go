@@ -53,17 +53,32 @@ func (e *Engine) User(ctx context.Context, user string) (UserState, bool, error)
 		workers = append(workers, e.shards[p])
 	}
 	e.mu.Unlock()
-	for _, w := range workers {
-		var x UserState
-		var found bool
-		if err := e.question(ctx, w, func(s *shard) { x, found = s.user(user) }); err != nil {
-			return UserState{}, false, err // x may still be written to
-		}
-		if found {
-			return x, true, nil
+	type reply struct {
+		state UserState
+		found bool
+		err   error
+	}
+	replies := make(chan reply, len(workers))
+	for _, w := range workers { // all at once: one that is busy should not keep the one that knows
+		go func() {
+			var r reply
+			if err := e.question(ctx, w, func(s *shard) { r.state, r.found = s.user(user) }); err != nil {
+				replies <- reply{err: err} // r may still be written to
+				return
+			}
+			replies <- r
+		}()
+	}
+	var failed error
+	for range workers {
+		switch r := <-replies; {
+		case r.found:
+			return r.state, true, nil
+		case r.err != nil:
+			failed = r.err
 		}
 	}
-	return UserState{}, false, nil
+	return UserState{}, false, failed
 }
 
 // question has a shard do something that changes nothing. A shard that has stopped is asked in its stead.
