@@ -77,7 +77,7 @@ func (a *asker) do(ctx context.Context, method, path string, body []byte, v any)
 		}
 		return nil, fmt.Errorf("ask %s: %w; is the service running? name its listen.api with --server", base, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: the answer broke off: %w; ask again", base, err)

@@ -94,7 +94,7 @@ type userShown struct {
 
 func (u *userShown) print(w io.Writer) {
 	width, _ := terminalSize(w)
-	b := blockWriter{w: w, width: width, label: 16}
+	b := blockWriter{w: w, width: width, label: 18}
 	b.line("", "", "user "+u.User)
 	var dims []string
 	for _, d := range sortedKeys(u.Cohort) {

@@ -111,7 +111,7 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("keep what is said of incidents: %w; free space there or point TMPDIR elsewhere", err)
 	}
-	defer os.RemoveAll(remarks)
+	defer func() { _ = os.RemoveAll(remarks) }()
 	answers, err := o.service.api("drainwatch demo: "+o.story.Story, remarks)
 	if err != nil {
 		return err

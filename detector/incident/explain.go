@@ -155,13 +155,13 @@ func (x *Explanation) weigh() {
 	}
 }
 
-// explains says whether a factor has a part in a ratio, both in logs: it moved, and in the same direction.
+// explains says whether a factor has a part in a ratio, both in logs: it moved, in the same direction, and is worth a tenth of it.
 func explains(f, ratio float64) bool {
 	switch {
 	case ratio > unmoved:
-		return f > unmoved
+		return f > max(unmoved, ratio/10)
 	case ratio < -unmoved:
-		return f < -unmoved
+		return f < min(-unmoved, ratio/10)
 	}
 	return math.Abs(f) > unmoved
 }

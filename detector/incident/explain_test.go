@@ -78,6 +78,7 @@ func TestExplainRulesOut(t *testing.T) {
 		{"a rise that requests have no part in", 12, 1.02, true},
 		{"a rise in spite of fewer requests", 12, 0.3, true},
 		{"a rise that requests have a part in", 12, 1.5, false},
+		{"a rise that requests have a hundredth's part in", 1000, 1.2, true},
 		{"a fall in spite of more requests", 0.1, 1.5, true},
 		{"a fall that requests have a part in", 0.1, 0.5, false},
 		{"no change, requests as before", 1.01, 1.02, true},
