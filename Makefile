@@ -63,8 +63,8 @@ evaluate: ## Score the detector on every scenario in SEEDS (3) tuning worlds eac
 card: ## Score the detector on the test seeds CARD_SEEDS (101-110) and write the card into README.md (20 minutes)
 	$(GO) run ./cmd/drainwatch evaluate --seeds $(CARD_SEEDS) --card README.md $(ARGS)
 
-# About ten minutes of one core for a million user-weeks, and 1.3 GB; worlds that this build has played are not played again.
-quiet: ## Count false pages and tickets over QUIET_WEEKS (5000000) user-weeks of innocent traffic; a stopped run goes on (50 minutes)
+# About twelve minutes of one core for a million user-weeks, and 1.3 GB; worlds that this build has played are not played again.
+quiet: ## Count false pages and tickets over QUIET_WEEKS (5000000) user-weeks of innocent traffic; a stopped run goes on (an hour of one core)
 	$(GO) run ./cmd/drainwatch evaluate --quiet-weeks $(QUIET_WEEKS) --results '$(CURDIR)/out/quiet.jsonl' $(ARGS)
 
 # Two minutes of two cores for a million account-weeks of each population; a run that was stopped goes on where it was.
