@@ -73,7 +73,7 @@ frontier: ## Measure recall and delay of one user's drain against false findings
 
 # Cases are of seeds from 101 on, which nothing was tuned on.
 localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)
-	$(GO) test ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
+	GOMAXPROCS=1 $(GO) test ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
 	$(GO) test ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
 
 nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)

@@ -25,6 +25,9 @@ const (
 	nothingPrior = 0.3
 	// leastShift is the least mean shift of a cause, a ratio of 1.06: less is a matter of the forecast.
 	leastShift = 0.03
+	// roundedLeaf is the sum of both sides, in units of the last place of the column with fewer, below which a leaf says nothing:
+	// rounding alone brings it to nothing, or doubles it.
+	roundedLeaf = 4
 	// Everything moved where, of movedLeaves or more, fewer than the share movedSide moved the other way.
 	movedSide, movedLeaves = 0.03, 20
 )
@@ -44,9 +47,12 @@ func newAmounts(predict, real []float64) *amounts {
 		m.lnSpread[k] = math.Log(leastSpread) + math.Log(mostSpread/leastSpread)*float64(k)/(spreads-1)
 		m.precision[k] = math.Exp(-2 * m.lnSpread[k])
 	}
-	y := make([]float64, len(real)) // log ratios; NaN where both are nothing
+	least := roundedLeaf * math.Pow(10, -math.Min(decimals(predict), decimals(real)))
+	y := make([]float64, len(real)) // log ratios; NaN where a leaf says nothing
 	for i := range y {
-		y[i] = math.Log(real[i] / predict[i])
+		if y[i] = math.Log(real[i] / predict[i]); real[i]+predict[i] < least {
+			y[i] = math.NaN()
+		}
 	}
 	m.shift = shiftOfAll(y)
 	if m.shift != 0 {
@@ -71,6 +77,19 @@ func newAmounts(predict, real []float64) *amounts {
 		}
 	}
 	return m
+}
+
+// decimals returns with how many decimal places all of these can be written, or infinity beyond six.
+func decimals(x []float64) float64 {
+	places, scale := 0.0, 1.0
+	for _, v := range x {
+		for math.Round(v*scale)/scale != v {
+			if places, scale = places+1, scale*10; places > 6 {
+				return math.Inf(1)
+			}
+		}
+	}
+	return places
 }
 
 // shiftOfAll returns the median log ratio where next to all leaves moved the same way, else 0.

@@ -22,7 +22,8 @@
 //     win. Its leaves are removed from all cells, and so on until nothing is gained.
 //  5. Elements too weak to stand alone are taken where they share cuboid and shift with one that was found, or with each other.
 //
-// Where next to all leaves moved one way, everything is the first cause and the rest is measured against that.
+// Where a column is rounded, leaves of less than four units of its last place say nothing. Where next to all leaves moved one
+// way, everything is the first cause and the rest is measured against that.
 //
 // # Causes of counts
 //
@@ -45,6 +46,7 @@
 //	S, noise of Student's t (3)         48,000  0.905 [0.883, 0.926]
 //	S, noise that differs by leaf       48,000  0.942 [0.923, 0.958]
 //	S, both directions at once          48,000  0.976 [0.963, 0.987]
+//	S, real in whole numbers            48,000  0.930 [0.908, 0.948]
 //
 // The 68 cases of a real CDN (RiskLoc's RS set, one half of it), failures predicted by the mean of the four minutes before:
 // 0.752 with the constants above, which were chosen on these cases, and 0.730 where constants are chosen on other folds than
@@ -53,5 +55,6 @@
 // thousands, are beyond it: below 0.1. So are causes of opposite signs that mirror each other in size and are as many, which
 // look like noise, and single leaves within the noise, which are most of what is missed.
 //
-// An answer takes time by the million cells rather than leaves; a million rows of a sparse cube take half a minute and 900 MB.
+// One core takes 26 ms at the median and 61 ms at the 99th percentile for S, 9 and 16 ms for B (processor time of a busy
+// machine, 60 tables each); a million rows of a sparse cube take half a minute and 900 MB.
 package localise
