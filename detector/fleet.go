@@ -272,6 +272,9 @@ func (f *fleet) adopt(l *live) {
 	l.Incident, l.openedAt = incident.Open(l.finding, f.head), f.now
 	f.lives = append(f.lives, l)
 	f.explain(l, 1)
+	if f.o.Observe != nil {
+		f.o.Observe(Score{Rule: l.rule(), User: l.user, At: f.now, Incident: l.ID})
+	}
 	f.say(l, []incident.Reason{incident.Opened})
 }
 

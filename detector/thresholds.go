@@ -159,31 +159,50 @@ var ofUser = [profile.NumRules]Rule{
 	profile.RuleScript: RuleScript, profile.RuleIntruder: RuleIntruder,
 }
 
-// Score is what a rule made of something at a time, whether it cries or not.
+// Score is what a rule made of something at a time, whether it cries or not; or, with an Incident and no Value, says that the
+// rule has opened that.
 type Score struct {
-	Rule  Rule
-	User  string // "" where the rule is scored for all at once; the device of a farm
-	At    int64  // event time
-	Value float64
+	Rule     Rule
+	User     string // "" where the rule is scored for all at once; the device of a farm
+	At       int64  // event time
+	Value    float64
+	Incident string
 }
 
-// observe tells Options.Observe what each rule makes of a user. Volume counts as far as somebody would be told: what a busy
-// person draws is recorded nowhere.
+// observe tells Options.Observe what each rule makes of a user, as far as somebody would be told if it cried: what a busy person
+// draws is recorded nowhere.
 func (o *Options) observe(f profile.Finding) {
-	any := f.Under(o.Thresholds.limits().Loosest(profile.RuleVolume))
 	for r, rule := range ofUser {
-		x := f.Reached(profile.Rule(r))
-		if x <= 0 || rule == RuleVolume && verdict.OfDrain(&any).Class == verdict.Organic {
+		r := profile.Rule(r)
+		x := f.Reached(r)
+		if x <= 0 {
 			continue
 		}
-		o.Observe(Score{rule, f.User, f.At, x})
+		if crying := f.Under(o.Thresholds.limits().Loosest(r)); verdict.OfDrain(&crying).Class != verdict.Organic {
+			o.Observe(Score{Rule: rule, User: f.User, At: f.At, Value: x})
+		}
 	}
+}
+
+// rule returns the rule that opens an incident; NumRules where several may have.
+func (l *live) rule() Rule {
+	switch {
+	case l.by == byFlag && l.user != "":
+		return RuleRows
+	case l.by == byFlag:
+		return ruleOf(l.flag)
+	case l.by == byMeasure:
+		return RuleMeasures
+	case l.by == byLinks:
+		return RuleFarm
+	}
+	return NumRules
 }
 
 // score tells Options.Observe of a rule over cohorts, rows or farms; without one it is never called.
 func (f *fleet) score(r Rule, user string, value float64) {
 	if !math.IsInf(value, 0) && value > 0 {
-		f.o.Observe(Score{r, user, f.now, value})
+		f.o.Observe(Score{Rule: r, User: user, At: f.now, Value: value})
 	}
 }
 

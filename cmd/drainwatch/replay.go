@@ -250,15 +250,19 @@ func closingLine(s detector.Summary, incidents int) string {
 	return line
 }
 
-// showProgress shows how much of the inputs was read, as a bar on a terminal and as a log line every ten seconds elsewhere.
+// showProgress shows how much of the inputs was read.
 func showProgress(w io.Writer, log zerolog.Logger, in *inputs) (done func()) {
-	total := in.size()
+	return watchProgress(w, log, "replay", in.size(), in.read.Load, progressbar.OptionShowBytes(true))
+}
+
+// watchProgress shows how far something has come, as a bar on a terminal and as a log line every ten seconds elsewhere.
+func watchProgress(w io.Writer, log zerolog.Logger, what string, total int64, at func() int64, looks ...progressbar.Option) (done func()) {
 	period, show, end := 10*time.Second, func(n int64) {
-		log.Info().Int64("bytes", n).Int64("of", total).Msg("replay: reading")
+		log.Info().Int64("at", n).Int64("of", total).Msg(what + ": reading")
 	}, func() {}
 	if isTerminal(w) {
-		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("replay"),
-			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+		bar := progressbar.NewOptions64(total, append(looks, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))...)
 		period, show, end = 100*time.Millisecond, func(n int64) { _ = bar.Set64(n) }, func() { _ = bar.Finish() }
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -272,7 +276,7 @@ func showProgress(w io.Writer, log zerolog.Logger, in *inputs) (done func()) {
 				end()
 				return
 			case <-t.C:
-				show(in.read.Load())
+				show(at())
 			}
 		}
 	}()

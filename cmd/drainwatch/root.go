@@ -103,7 +103,7 @@ says whether the meter, a client release or a thief is at fault, whom it hits an
 	}
 	root.PersistentFlags().String("log-level", "info", "least severe log line that is written: debug, info, warn, error or off")
 	root.PersistentFlags().String("log-format", "auto", "log lines as json, text, or auto: text on a terminal, else json")
-	root.AddCommand(newDemoCmd(), newRunCmd(), newReplayCmd(), newExplainCmd(), newIncidentsCmd(), newCohortsCmd(), newUsersCmd(), newEvaluateCmd(), newSimulateCmd(), newLocaliseCmd(), newConfigCmd(), newNotifyCmd(), newVersionCmd())
+	root.AddCommand(newDemoCmd(), newRunCmd(), newReplayCmd(), newExplainCmd(), newIncidentsCmd(), newCohortsCmd(), newUsersCmd(), newEvaluateCmd(), newCalibrateCmd(), newSimulateCmd(), newLocaliseCmd(), newConfigCmd(), newNotifyCmd(), newVersionCmd())
 	return root
 }
 
