@@ -76,6 +76,10 @@ func (o *evaluation) runQuiet(cmd *cobra.Command, seeds seedRange, log zerolog.L
 	if err := o.playQuiet(cmd.Context(), cmd.ErrOrStderr(), kept, seeds, log); err != nil {
 		return err
 	}
+	if full := kept.weeks(); full < o.quiet.weeks {
+		log.Warn().Int64("user_weeks", int64(full)).Int64("of", int64(o.quiet.weeks)).Str("seeds", seeds.String()).
+			Msg("evaluate: the seeds ran out before the user-weeks were full; give more seeds")
+	}
 	r := newQuietReport(kept.prefix(seeds, o.quiet.weeks))
 	if cmd.Flags().Changed("max-pages") {
 		r.addBar("max-pages", r.Pages.Count, o.maxPages)

@@ -70,6 +70,9 @@ func TestQuietGoesOn(t *testing.T) {
 	if _, out, _ = run(t, "", "evaluate", "--quiet-weeks", "100000", "--results", file, "--json"); !strings.Contains(out, `"worlds": 1,`) || !strings.Contains(out, `"count": 2`) {
 		t.Errorf("%s", out)
 	}
+	if _, _, errs = run(t, "", "evaluate", "--quiet-weeks", "700000", "--seeds", "101-102", "--results", file); !strings.Contains(errs, `"user_weeks":600000,"of":700000,"seeds":"test seeds 101-102"`) {
+		t.Errorf("seeds that do not fill the weeks: %s", errs)
+	}
 	kept, err := openQuietResults(file, build, seedRange{101, 110}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
