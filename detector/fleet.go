@@ -13,7 +13,10 @@ import (
 
 const halfHour = cohort.Hour / 2
 
-const warmUp = int64(60 * 60 * 1e9) // what is seen in the first hour is taken to be usual
+const (
+	warmUp   = int64(60 * 60 * 1e9)             // what is seen in the first hour is taken to be usual
+	learnLag = cohort.KeepFives - 2*cohort.Hour // an hour's five minutes are kept for so long, and some more for gaps
+)
 
 // fleet decides, tick by tick, on what the shards closed. It is a pure fold over closings: it does no IO and reads no clock.
 type fleet struct {
@@ -32,6 +35,7 @@ type fleet struct {
 	rows  int64 // usage rows so far
 
 	dirty    []*cohort.Value           // values in which this tick showed something
+	lately   cohort.Flags              // that some row bore since the last long look
 	seen     cohort.Flags              // what it showed
 	fiveAt   int64                     // next five-minute work
 	halfAt   int64                     // next half-hourly work
@@ -251,11 +255,15 @@ func (f *fleet) hidden(r *cohort.Series) (h cohort.Hidden) {
 	return h
 }
 
-// hourly learns the baselines, an hour late, except what open incidents name.
+// hourly learns the baselines, except what open incidents name: an hour late on the first day, when little is known, and
+// then so late that evidence which gathers for hours has not taught itself.
 func (f *fleet) hourly() {
 	hour := f.now - f.now%cohort.Hour
 	f.hourAt = hour + cohort.Hour
 	upTo := hour - cohort.Hour
+	if f.now-f.first >= 24*cohort.Hour {
+		upTo = hour - learnLag
+	}
 	if !f.warm && f.now-f.first >= warmUp {
 		f.warm, upTo = true, hour
 	}

@@ -30,12 +30,19 @@ var windows = []int64{2 * cohort.Five, cohort.Hour, cohort.KeepFives}
 func (f *fleet) watchFlags() {
 	dirty, seen := f.dirty, f.seen
 	f.dirty, f.seen = f.dirty[:0], 0
+	f.lately |= seen
+	spans := windows[:len(windows)-1]
+	if f.now%cohort.Five < cohort.Tick {
+		// The long look is for slow faults: every five minutes will do, over whatever showed something since the last one.
+		dirty, seen, spans = append([]*cohort.Value{f.store.All}, f.store.Values...), f.lately, windows
+		f.lately = 0
+	}
 	for _, fam := range verdict.Families {
 		if !seen.Has(fam.Flag) || !f.ready(fam.Flag) {
 			continue
 		}
 		for range 4 { // several causes may stand at once
-			from, ok := f.passes(fam.Flag, dirty)
+			from, ok := f.passes(fam.Flag, dirty, spans)
 			if !ok || !f.localise(fam, from) {
 				break
 			}
@@ -60,14 +67,11 @@ func (f *fleet) usual(v *cohort.Value, flag cohort.Flag) float64 {
 }
 
 // passes says whether some value shows more of the flag than its baseline allows, by enough users, and from when on.
-func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value) (from int64, ok bool) {
+func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value, spans []int64) (from int64, ok bool) {
 	rule := ruleOf(flag)
 	odds := math.Log(float64(1 + len(f.store.Values)))
 	need, best := f.nats(rule)+odds, 0.0
-	for _, w := range windows {
-		if w == cohort.KeepFives && f.now%cohort.Five >= cohort.Tick {
-			break // the long look is for slow faults: every five minutes will do
-		}
+	for _, w := range spans {
 		if f.store.All.Since(flag, f.now-w).Users < float64(f.rules.MinUsers) {
 			continue
 		}

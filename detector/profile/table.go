@@ -218,9 +218,12 @@ func (t *Table) measure(u *User, c, b *Counts) {
 		r := askedPast / b.Buckets
 		m.set(cohort.RequestsPerTurn, (asked+r)/(2*r))
 	}
-	if unitPast > 0 && c.Background+b.Background > 0 {
-		r := max(b.Background/unitPast, 0.05)
+	switch r := max(b.Background/unitPast, 0.05); {
+	case unitPast <= 0:
+	case c.Background+b.Background > 0:
 		m.set(cohort.Background, (c.Background+r)/((unit+1)*r))
+	default:
+		m.set(cohort.Background, 1) // none as ever: without such users nobody would know that it is new, nor whom it spares
 	}
 	turns, turnsPast := c.Turns, b.Turns
 	if b.Turns == 0 {
