@@ -24,16 +24,17 @@ var layers = map[string][]string{
 
 	// The core: pure, in event time.
 	"detector/event":    {},
+	"detector/dense":    {},
 	"detector/dedupe":   {"detector/event", "stats"},
 	"detector/price":    {"detector/event", "stats"},
 	"detector/cohort":   {"detector/event", "detector/price", "detector/window", "stats"},
-	"detector/window":   {"detector/event"},
+	"detector/window":   {"detector/event", "detector/dense"},
 	"detector/profile":  {"detector/event", "detector/price", "detector/cohort", "stats"},
 	"detector/verdict":  {"detector/event", "detector/price", "detector/cohort", "detector/profile", "stats"},
 	"detector/incident": {"detector/event", "detector/cohort", "detector/verdict"},
 	"detector/ledger":   {"detector/event", "detector/price", "detector/dedupe", "detector/cohort", "detector/verdict", "detector/incident"},
 	"detector": {
-		"detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
+		"detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 		"detector/verdict", "detector/incident", "detector/ledger", "stats",
 	},
 
@@ -53,7 +54,7 @@ var layers = map[string][]string{
 
 // pure are the packages that do no IO: no file, socket or log.
 var pure = []string{
-	"stats", "detector/event", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
+	"stats", "detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 	"detector/verdict", "detector/incident", "detector/ledger",
 }
 
