@@ -13,6 +13,5 @@
 // A Meter follows budgets that are given: what of the five-hour window, the week and the last pool is gone, at which pace, and
 // when none will be left.
 //
-// A user costs Bytes bytes in a Tracker, if a gauge is sent, and MeterBytes in a Meter, if the plan has budgets, beside the
-// tables' share. Both belong to the shard of their partition. They do no IO, read no clock and take nothing from other partitions.
+// A user costs Bytes bytes in a Tracker, if a gauge is sent, and MeterBytes in a Meter, if the plan has budgets. Both belong to the shard of their partition. They do no IO, read no clock and take nothing from other partitions.
 package window

@@ -4,11 +4,12 @@ import (
 	"math"
 	"time"
 
+	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 )
 
-// MeterBytes is what the budgets of one user cost, beside the table's share.
-const MeterBytes = 48
+// MeterBytes is what the budgets of one user cost, the table's share included.
+const MeterBytes = 64
 
 const (
 	fiveHours = 5 * 3600
@@ -29,7 +30,7 @@ type Budget struct {
 //
 // It belongs to the shard of its partition; it does no IO and reads no clock.
 type Meter struct {
-	users map[uint64]*account
+	users dense.Table[account]
 	plans []budget
 	index map[string]uint8
 }
@@ -56,7 +57,7 @@ type account struct {
 
 // NewMeter returns an empty meter for the budgets of plans.
 func NewMeter(budgets map[string]Budget) *Meter {
-	m := &Meter{users: map[uint64]*account{}, index: map[string]uint8{}}
+	m := &Meter{index: map[string]uint8{}}
 	for _, name := range sorted(budgets) {
 		b := budgets[name]
 		if len(m.plans) == maxPlans {
@@ -90,13 +91,13 @@ func (m *Meter) Row(key uint64, e *event.Event) (d Draw) {
 	if !ok || !valid {
 		return d
 	}
-	a := m.users[key]
+	a := m.users.Get(key)
 	if a == nil {
-		if e.Kind == event.Reset || len(m.users) >= MaxUsers {
+		if e.Kind == event.Reset || m.users.Len() >= MaxUsers {
 			return d
 		}
-		a = &account{plan: k, last: at}
-		m.users[key] = a
+		a = m.users.Add(key)
+		a.plan, a.last = k, at
 	}
 	if a.plan != k {
 		*a = account{plan: k, last: at}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -103,7 +102,7 @@ func TestWindows(t *testing.T) {
 		steady(m, 0, 20, 1.5, nil)
 		m.Row(1, reset(300*20+1, "total"))
 		steady(m, 21, 21, 1.5, nil)
-		if a := m.users[1]; a.used != 1.5 || a.week != 1.5 {
+		if a := m.users.Get(1); a.used != 1.5 || a.week != 1.5 {
 			t.Errorf("%v and %v credits used after a reset and a charge of 1.5", a.used, a.week)
 		}
 	})
@@ -111,18 +110,18 @@ func TestWindows(t *testing.T) {
 		m := metered()
 		steady(m, 0, 0, 1, nil)
 		steady(m, 70, 70, 2, nil)
-		if a := m.users[1]; a.used != 2 || a.week != 3 {
+		if a := m.users.Get(1); a.used != 2 || a.week != 3 {
 			t.Errorf("%v in the window and %v in the week, want 2 and 3", a.used, a.week)
 		}
 	})
 	t.Run("a gauge names its end", func(t *testing.T) {
 		m := metered()
 		m.Row(1, charge(0, 1, 0.5, 3600))
-		if a := m.users[1]; a.ends != uint32(at(3600)/1e9) {
+		if a := m.users.Get(1); a.ends != uint32(at(3600)/1e9) {
 			t.Errorf("ends %d", a.ends)
 		}
 		m.Row(1, charge(3700, 1, 0.025, 3700+18_000))
-		if a := m.users[1]; a.used != 1 || a.ends != uint32(at(3700+18_000)/1e9) {
+		if a := m.users.Get(1); a.used != 1 || a.ends != uint32(at(3700+18_000)/1e9) {
 			t.Errorf("%v used in a window that has just begun, until %d", a.used, a.ends)
 		}
 	})
@@ -130,7 +129,7 @@ func TestWindows(t *testing.T) {
 		m := metered()
 		steady(m, 0, 1, 3, nil)
 		steady(m, 2, 2, -2, func(e *event.Event) { e.Kind = event.Refund })
-		if a := m.users[1]; a.used != 4 {
+		if a := m.users.Get(1); a.used != 4 {
 			t.Errorf("%v used, want 4", a.used)
 		}
 	})
@@ -138,7 +137,7 @@ func TestWindows(t *testing.T) {
 		m := NewMeter(map[string]Budget{"pro": {FiveHour: 40 * event.Credit}, "team": {FiveHour: 60 * event.Credit}})
 		steady(m, 0, 3, 3, nil)
 		steady(m, 4, 4, 3, func(e *event.Event) { e.Dims[event.Plan] = "team" })
-		if s := m.States(at(1500)); s[0].Users != 0 || s[1].Users != 1 || m.users[1].used != 3 {
+		if s := m.States(at(1500)); s[0].Users != 0 || s[1].Users != 1 || m.users.Get(1).used != 3 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -157,11 +156,11 @@ func TestPool(t *testing.T) {
 	if p := state(m, 300*30).Pools[0]; p.Within != [2]int{1, 1} {
 		t.Errorf("46.5 credits of 50: %+v", p)
 	}
-	if a := m.users[1]; a.used != 0 || a.week != 0 {
+	if a := m.users.Get(1); a.used != 0 || a.week != 0 {
 		t.Errorf("%v of the window and %v of the week are used", a.used, a.week)
 	}
 	steady(m, 31, 33, 1.5, pool)
-	if a := m.users[1]; a.pool > 5 {
+	if a := m.users.Get(1); a.pool > 5 {
 		t.Errorf("%v drawn from a pool that was bought again", a.pool)
 	}
 }
@@ -191,18 +190,19 @@ func TestStatesAddUp(t *testing.T) {
 }
 
 func TestMeterSize(t *testing.T) {
-	if n := unsafe.Sizeof(account{}); n > MeterBytes {
-		t.Errorf("a user costs %d bytes, stated are %d", n, MeterBytes)
-	}
 	m := metered()
 	e := charge(0, 0.01, -1, 0)
+	if n := costs(func(key uint64) { m.Row(key, e) }); n > MeterBytes || m.users.Len() == 0 {
+		t.Errorf("a user costs %d bytes, stated are %d", n, MeterBytes)
+	}
+	m = metered()
 	other := charge(0, 1, -1, 0)
 	other.Dims[event.Plan] = "free"
 	m.Row(2, other)
 	m.Row(3, reset(0, "total"))
 	m.Row(1, e)
-	if len(m.users) != 1 {
-		t.Errorf("%d users followed, want the one with a budget", len(m.users))
+	if m.users.Len() != 1 {
+		t.Errorf("%d users followed, want the one with a budget", m.users.Len())
 	}
 	if n := testing.AllocsPerRun(1000, func() {
 		e.Time += int64(time.Second)
@@ -211,7 +211,7 @@ func TestMeterSize(t *testing.T) {
 		t.Errorf("%v allocations a row of a known user", n)
 	}
 	m.States(at(9 * 86400))
-	if len(m.users) != 0 {
+	if m.users.Len() != 0 {
 		t.Error("a user is remembered after nine days of silence")
 	}
 }

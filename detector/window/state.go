@@ -52,15 +52,15 @@ func (m *Meter) States(head int64) []State {
 			out[k].Pools = append(out[k].Pools, PoolState{Pool: pool})
 		}
 	}
-	for key, a := range m.users { // in any order: all that it adds up is whole numbers
+	m.users.Keep(func(a *account) bool {
 		if a.last+forget < at {
-			delete(m.users, key)
-			continue
+			return false
 		}
 		now := *a
 		now.fade(at)
 		out[a.plan].add(&now, &m.plans[a.plan], at)
-	}
+		return true
+	})
 	return out
 }
 

@@ -4,12 +4,13 @@ import (
 	"math"
 	"time"
 
+	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 )
 
 // Bounds of a tracker.
 const (
-	Bytes    = 48        // of one user's state
+	Bytes    = 64        // of a user, the table's share included
 	MaxUsers = 2_000_000 // more are not followed until others have been forgotten
 )
 
@@ -54,7 +55,7 @@ type Options struct {
 
 // Tracker follows the gauges of one partition's users.
 type Tracker struct {
-	users   map[uint64]*user
+	users   dense.Table[user]
 	plans   plans
 	wait    uint32
 	sweepAt uint32
@@ -62,17 +63,17 @@ type Tracker struct {
 
 // New returns an empty tracker.
 func New(o Options) *Tracker {
-	return &Tracker{users: map[uint64]*user{}, plans: newPlans(o.Budgets), wait: uint32(max(o.Wait/time.Second, nearby))}
+	return &Tracker{plans: newPlans(o.Budgets), wait: uint32(max(o.Wait/time.Second, nearby))}
 }
 
 // Follow returns an empty tracker with the budgets that t knows now, for rows that are read again in the order of their times:
 // it judges without waiting for stragglers, so it finds more. It learns no more, and may be used beside t.
 func (t *Tracker) Follow() *Tracker {
-	return &Tracker{users: map[uint64]*user{}, plans: t.plans.frozen(), wait: nearby}
+	return &Tracker{plans: t.plans.frozen(), wait: nearby}
 }
 
 // Len returns the number of users followed.
-func (t *Tracker) Len() int { return len(t.users) }
+func (t *Tracker) Len() int { return t.users.Len() }
 
 // user is the state of one user. Credits are float32: seven digits, for a comparison within a quarter, never for money owed.
 type user struct {
@@ -105,24 +106,21 @@ type Charge struct {
 	Sure bool          // it counts for what was charged, and for nothing else
 }
 
-// Row counts a row of a user and returns what it reveals. The row must be counted once. Cost: one look-up, and one allocation
-// for a user whose first gauge it is.
+// Row counts a row of a user and returns what it reveals. The row must be counted once. Cost: one look-up.
 func (t *Tracker) Row(key uint64, e *event.Event, c Charge) Reading {
 	gauged := e.HasQuota && e.QuotaResets > 0 && e.Kind != event.Reset
-	if !gauged && len(t.users) == 0 {
+	if !gauged && t.users.Len() == 0 {
 		return Reading{}
 	}
 	at, ok := seconds(e.Time)
-	u := t.users[key]
+	u := t.users.Get(key)
 	if !ok || u == nil && !gauged {
 		return Reading{}
 	}
 	plan := t.plans.of(e.Dims[event.Plan])
 	if u == nil {
-		if len(t.users) < MaxUsers {
-			u = &user{}
-			t.users[key] = u
-			u.start(e, at, plan)
+		if t.users.Len() < MaxUsers {
+			t.users.Add(key).start(e, at, plan)
 		}
 		return Reading{}
 	}
@@ -152,7 +150,7 @@ func (t *Tracker) Row(key uint64, e *event.Event, c Charge) Reading {
 
 // Late counts a row that came too late for its place to be known: it may count for the window or not.
 func (t *Tracker) Late(key uint64, e *event.Event) {
-	if u := t.users[key]; u != nil && e.Credits > 0 {
+	if u := t.users.Get(key); u != nil && e.Credits > 0 {
 		x := float32(e.Credits.Float64())
 		u.hi, u.slack, u.loose = u.hi+x, u.slack+x, u.loose+x
 		if u.readAt != 0 {
@@ -172,11 +170,7 @@ func (t *Tracker) Advance(head int64) {
 		return
 	}
 	t.sweepAt = at + sweeping
-	for key, u := range t.users {
-		if u.last+forget < at {
-			delete(t.users, key)
-		}
-	}
+	t.users.Keep(func(u *user) bool { return u.last+forget >= at })
 }
 
 // seconds returns Unix seconds of a time that fits its state.
@@ -207,7 +201,7 @@ func (u *user) end(e *event.Event) uint32 {
 // reset lets the windows start afresh. What was charged within seconds of it may count for either.
 func (t *Tracker) reset(key uint64, u *user, at uint32) {
 	if at < u.last {
-		delete(t.users, key) // rows that follow it have been counted: begin anew with the next
+		t.users.Remove(key) // rows that follow it have been counted: begin anew with the next
 		return
 	}
 	*u = user{last: at + nearby, plan: u.plan, before: u.level()}

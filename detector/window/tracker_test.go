@@ -3,11 +3,11 @@ package window
 import (
 	"cmp"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
-	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -290,12 +290,29 @@ func TestNothingToFollow(t *testing.T) {
 	}
 }
 
-func TestStateSize(t *testing.T) {
-	if n := unsafe.Sizeof(user{}); n > Bytes {
-		t.Errorf("a user costs %d bytes, stated are %d", n, Bytes)
+// costs returns the bytes of heap that each of many users costs.
+func costs(row func(key uint64)) int {
+	const users = 100_000
+	in := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
 	}
+	before := in()
+	for k := range users {
+		row(uint64(k) * 0x9e3779b97f4a7c15)
+	}
+	return int(in()-before) / users
+}
+
+func TestAUserCostsNoMoreThanBytes(t *testing.T) {
 	tr := given()
 	e := charge(0, 0.01, 0.1, 18_000)
+	if n := costs(func(key uint64) { tr.Row(key, e, Charge{}) }); n > Bytes || tr.Len() == 0 {
+		t.Errorf("a user costs %d bytes, stated are %d", n, Bytes)
+	}
+	tr = given()
 	tr.sure(e)
 	if n := testing.AllocsPerRun(1000, func() {
 		e.Time += int64(time.Second)
