@@ -2,12 +2,15 @@ package detector
 
 import (
 	"math"
+	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/dedupe"
+	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/profile"
@@ -68,7 +71,7 @@ type shard struct {
 	late     *tick
 	findings []profile.Finding
 	links    []link
-	devices  map[string]struct{}
+	devices  dense.Index      // of young accounts, with the account
 	near     map[string]int64 // users who came near a threshold, and when that was counted last
 	nearNow  int64            // of them, not said yet
 	counts   rowCounts
@@ -89,7 +92,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		partition: partition, clock: clock{lateness: int64(o.Lateness)},
 		class:  newClassifier(o, price.NewBook(o.RateCard, o.priceChanges()), true, partitions),
 		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
-		devices: map[string]struct{}{}, near: map[string]int64{}, dead: dead, say: say,
+		near: map[string]int64{}, dead: dead, say: say,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
@@ -189,7 +192,7 @@ func (s *shard) count(e *event.Event, user uint64) {
 		observe(c, p.Tokens)
 	}
 	if e.Device != "" && p.NewHour {
-		s.link(e)
+		s.link(e, user)
 	}
 }
 
@@ -204,17 +207,16 @@ func (s *shard) repeat(conflict bool) {
 // youngAccount is the age below which an account takes part in the search for accounts farmed on one device.
 const youngAccount = 7 * 24 * cohort.Hour
 
-func (s *shard) link(e *event.Event) {
+func (s *shard) link(e *event.Event, user uint64) {
 	if e.AccountCreated == 0 || e.Time-e.AccountCreated > youngAccount {
 		return
 	}
-	key := e.User + "\x00" + e.Device
-	if _, ok := s.devices[key]; ok || len(s.devices) >= 1<<20 {
+	hash := user ^ bits.RotateLeft64(xxhash.Sum64String(e.Device), 1)
+	if _, ok := s.devices.Find(hash); ok || s.devices.Len() >= 1<<20 {
 		return
 	}
-	s.devices[key] = struct{}{}
-	l := link{user: key[:len(e.User)], device: key[len(e.User)+1:], at: e.Time}
-	s.links = append(s.links, l)
+	s.devices.Add(hash)
+	s.links = append(s.links, link{user: strings.Clone(e.User), device: strings.Clone(e.Device), at: e.Time})
 }
 
 // closeTicks says what has closed.
