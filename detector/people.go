@@ -97,7 +97,11 @@ func began(u *profile.Finding, cause verdict.Cause) int64 {
 	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
 		return u.EvenSince
 	case cause == verdict.ScriptedDrain && u.Sleepless():
-		return max(u.Since, u.At-int64(u.AwakeHours)*cohort.Hour) // evidence may go back to a busy evening before
+		hours := u.Bout
+		if hours < profile.BoutHours {
+			hours = float64(u.AwakeHours)
+		}
+		return max(u.Since, u.At-int64(hours*float64(cohort.Hour))) // evidence may go back to a busy evening before
 	}
 	return max(u.Since, 1)
 }

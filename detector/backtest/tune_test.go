@@ -193,7 +193,7 @@ func TestDrains(t *testing.T) {
 
 func TestPassesCost(t *testing.T) {
 	p := &Passes{Now: detector.DefaultThresholds(), Then: detector.DefaultThresholds()}
-	p.Then[detector.RuleIdentity] = 30
+	p.Now[detector.RuleIdentity], p.Then[detector.RuleIdentity] = 18, 30
 	begun := map[string]Begun{"a": {0, 100 * hour}, "b": {0, 100 * hour}, "c": {0, 100 * hour}, "other": {1, 100 * hour}}
 	for _, s := range []detector.Score{
 		{User: "a", At: 99 * hour, Value: 50}, // before it began

@@ -47,49 +47,65 @@ type Finding struct {
 	NewNetworks, Networks  int
 	NewKeys, NewCountries  int
 	AwakeHours             int     // of the last 24
+	Bout                   float64 // hours since the last pause of an hour
 	Now, Base              Counts  // since the day began, and the past scaled to as many active buckets
 	Evenness, PastEvenness float64 // coefficient of variation of the gaps between rows; NaN unknown
 
-	limits Limits // zero is the default
+	pressure float64 // Evidence also of who is too new to be judged by it alone
+	limits   Limits  // zero is the default
 }
 
 // Thresholds of evidence, in nats, set on the frontier (make frontier, seeds 1 to 9; figures in doc.go): ten findings in a
-// million innocent account-weeks of the calm population for each of the first two.
+// million innocent account-weeks of the calm population for all rules together.
 const (
-	VolumeThreshold   = 42
-	IdentityThreshold = 18
-	strangeNats       = 0.5 // of score a nat of evidence is worth that stands on strangers alone
+	VolumeThreshold   = 52
+	IdentityThreshold = 28
+	volumeNats        = 0.3 // of score a nat of volume is worth where a device is new,
+	strangeNats       = 1   // and one that stands on strangers alone
 
 	holdAt     = 20      // of volume, before the usual day's share is taken off: what stands there is not learned from
 	volumePast = 15      // active buckets of past without which nobody is accused by volume alone,
 	volumeAge  = 4 * day // nor before that age: what a user's usual is, is not known
-	dutyNats   = 0.4     // of evidence that an active bucket of the user's usual day takes: who works all day has such days
+	dutyNats   = 0.3     // of evidence that an active bucket of the user's usual day takes: who works all day has such days
 	dutyMost   = 100     // active buckets of a day that count for that
-	stepMost   = 4       // times 3m beyond which a bucket says no more: how many there are says more than how large they are
+	stepOver   = 2.5     // times m that a bucket is held against,
+	stepLeast  = 0.55    // what is left of the evidence, as a factor, by one without volume
+	stepMost   = 4       // times stepOver·m beyond which a bucket says no more: how many there are says more than how large they are
 
 	SuspectRows   = 10
 	leastPast     = 2 // active buckets of past without which nobody is accused
 	crowd         = 4
 	CrowdRatio    = 2.5 // days' volume
+	scriptNats    = 14  // of volume: an owner's script runs long, a drain's draws much in each stretch as well;
+	scriptPast    = 6   // where as many active buckets of past, three days and its evenness are known;
+	scriptTimes   = 3   // or so many times the past's an active bucket,
+	endlessRatio  = 100 // so many days' volume, and hardly an hour's rest
+	intruderNats  = 2   // of volume by strangers,
+	intruderTimes = 3   // and times the past's volume an active bucket
 	intruderHours = 12  // a person on a new computer rests more
-	IntruderRatio = 8   // days' volume that a job in a cloud seldom draws
+	IntruderRatio = 20  // days' volume that a job in a cloud seldom draws
 	ScriptRatio   = 10  // days' volume that the owner's own new script seldom draws,
 	doubtRatio    = 25  // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
 	evenFor       = 4 * cohort.Hour
 
+	novelNats      = 3 // of volume by new identities that make a drain theirs, whatever it looks like otherwise
+	machineNats    = 3 // of automation: no night, or even gaps that were not there before
 	sleeplessHours = 20
 	sleeplessRatio = 20 // days' volume
 
 	evenAt    = 0.5 // coefficient of variation below which gaps are a machine's; exponential gaps have 1
 	leakHours = 24.0
+	idleNats  = 0.1 // that a bucket without rows takes,
+	idleMost  = 60  // up to so many in a row
 )
 
 // weigh updates the evidence with a closed bucket:
 //
-//	W ← max(0, W·e^(−Δ/24 h) + ln(0.6 + 0.4·min(y/3mg, 4)))
+//	W ← max(0, max(0, W·e^(−Δ/24 h) − i/10) + ln(0.55 + 0.45·min(y/2.5mg, 4)))
 //
-// with y the bucket's list value, m the past's mean an active bucket and g ≥ 1 how far m may be off (guard); N alike on what
-// identities first seen within a day drew, and J on what a stranger drew, with 2m, at most 8, reset when they drew nothing.
+// with y the bucket's list value, m the past's mean an active bucket, g ≥ 1 how far m may be off (guard) and i the buckets
+// without rows before it, 60 at most. N alike without i on what identities first seen within a day drew, and J on what a stranger
+// drew: ln(0.6 + 0.4·min(y/2m, 8)), and leaking twice as fast while they draw nothing.
 // A low bound on a bucket and one that falls with the user's usual day tell a drain from a bout of work better than large
 // bounds do: on the frontier that was worth a third of the time.
 func (t *Table) weigh(u *User, c, b *Counts) {
@@ -106,16 +122,21 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	if m <= 0 {
 		return
 	}
-	leak := float32(math.Exp(-float64(u.bucket-u.weighedAt) / float64(leakHours*float64(cohort.Hour))))
-	u.weighedAt = u.bucket
+	gap := int64(u.number() - u.weighedIn)
+	leak := float32(math.Exp(-float64(gap) * float64(Bucket) / (leakHours * float64(cohort.Hour))))
+	u.weighedIn = u.number()
 	u.dayVolume = u.dayVolume*leak + c.volume()
 	u.dayNovel = u.dayNovel*leak + u.novelNow
-	step := func(y, m, most float64) float32 { return float32(math.Log(0.6 + 0.4*min(y/m, most))) }
-	before := u.volume
-	u.volume = max(0, u.volume*leak+step(float64(c.volume()), 3*float64(m)*u.guard(b), stepMost))
+	step := func(y, m, least, most float64) float32 {
+		return float32(math.Log(least + float64((1-least)*min(y/m, most))))
+	}
+	before, bar := u.volume, stepOver*float64(m)*u.guard(b)
+	u.volume = max(0, u.volume*leak-float32(idleNats*float64(max(0, min(gap-1, idleMost)))))
+	u.volume = max(0, u.volume+step(float64(c.volume()), bar, stepLeast, stepMost))
+	u.bout.observe(gap, float64(c.volume()), bar)
 	gather := func(w *float32, y float32) {
 		if y > 0 {
-			*w = max(0, *w*leak+step(float64(y), 2*float64(m), 8))
+			*w = max(0, *w*leak+step(float64(y), 2*float64(m), 0.6, 8))
 		} else {
 			*w *= leak * leak
 		}
@@ -132,13 +153,13 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		t.weighed(f)
 	}
 	if known && f.Strong() > 0 {
-		u.strongAt = u.bucket
+		u.strongIn = u.number()
 	}
-	switch strong := u.strongAt == u.bucket; {
-	case strong && (!u.said || u.bucket-u.saidAt >= cohort.Hour):
-		u.said, u.saidAt = true, u.bucket
+	switch strong := u.strongIn == u.number(); {
+	case strong && (!u.said || u.number()-u.saidIn >= int32(cohort.Hour/Bucket)):
+		u.said, u.saidIn = true, u.number()
 		t.Say(f)
-	case u.said && u.bucket-u.strongAt > 6*cohort.Hour && f.Evidence < t.Limits[RuleVolume]/3 && f.Ratio < 2:
+	case u.said && u.number()-u.strongIn > int32(6*cohort.Hour/Bucket) && f.Evidence < t.Limits[RuleVolume]/3 && f.Ratio < 2:
 		u.said = false
 		f.Kind = Calm
 		t.Say(f)
@@ -174,18 +195,23 @@ func (f *Finding) identified() float64 {
 	return f.Score
 }
 
-// evidence returns the volume evidence that a user is judged by: less what their usual day takes, none of who is too new.
+// pressure returns the volume evidence as far as it is steady, less what the user's usual day takes.
+func (u *User) pressure() float64 {
+	return max(0, float64(u.volume)*u.bout.steadiness()-dutyNats*min(float64(u.pastActive/max(u.pastDays, 1)), dutyMost))
+}
+
+// evidence returns the pressure that a user is judged by, none of who is too new to be judged by volume alone.
 func (u *User) evidence() float64 {
 	if u.past.Buckets < volumePast || u.bucket-u.FirstAt < volumeAge {
 		return 0
 	}
-	return max(0, float64(u.volume)-dutyNats*min(float64(u.pastActive/max(u.pastDays, 1)), dutyMost))
+	return u.pressure()
 }
 
 func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
 		Kind: Drain, limits: t.Limits, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
-		Evidence: u.evidence(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake),
+		Evidence: u.evidence(), pressure: u.pressure(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake), Bout: u.bout.hours(),
 		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
 	if u.evenness.n > 0 {
@@ -232,6 +258,9 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 		}
 		n := float64(u.novel)
 		f.Score = 1.1*math.Log1p(2*n) + n/8 + 0.85*min(nats, 11) + 0.4*f.Automation() + strangeNats*f.Strange
+		if f.NewDevices > 0 { // a network or key may be new to whoever runs a long job
+			f.Score += volumeNats * f.Evidence
+		}
 	}
 	return f
 }
@@ -251,25 +280,36 @@ func (u *User) drawn() (now, past Counts) {
 	return now, past
 }
 
-// Script says whether a machine seems to draw: evenly for hours, lately, where the user's rows are not even, and many times what
-// the user's days do. It takes more where it is not known how even they used to be, and where a key made for it on the owner's
-// machines says that it is the owner's.
+// Script says whether a machine seems to draw: evenly for hours, lately, where the user's rows are not even, many times what the
+// user's days do and much in each stretch too. What an owner's script draws more than they do is mostly how long it runs, which
+// accuses nobody short of a hundred days' volume in one. It takes more where it is not known how even they used to be, and where
+// a key made for it on the owner's machines says that it is the owner's.
 func (f *Finding) Script() bool { return f.Passes(RuleScript) }
 
 func (f *Finding) script() float64 {
 	if f.EvenSince == 0 || f.At-f.EvenSince < evenFor || f.At-f.EvenSince > evenAccepted || !f.Even() || f.PastEvenness < 2*f.Evenness || f.Days < 1 {
 		return 0
 	}
-	if math.IsNaN(f.PastEvenness) || f.OwnKey && !f.Elsewhere() {
+	if known := !math.IsNaN(f.PastEvenness); known && f.Days >= 3 && f.Past >= scriptPast {
+		switch {
+		case f.pressure >= scriptNats && (!f.OwnKey || f.Elsewhere()):
+			return f.DayRatio
+		case f.pressure >= scriptNats:
+			return f.DayRatio / (doubtRatio / ScriptRatio)
+		case f.Ratio >= scriptTimes && f.AwakeHours >= sleeplessHours:
+			return f.DayRatio / (endlessRatio / ScriptRatio)
+		}
+	}
+	if f.Evidence >= scriptNats {
 		return f.DayRatio / (doubtRatio / ScriptRatio)
 	}
-	return f.DayRatio
+	return 0
 }
 
-// Sleepless says whether somebody draws far beyond the user's days for a day on end: no person is awake for so long, and an agent
-// that is left to run overnight stops before.
+// Sleepless says whether somebody draws far beyond the user's days for a day on end, or without an hour's pause for so long that it
+// is no person's day.
 func (f *Finding) Sleepless() bool {
-	return f.Passes(RuleVolume) && f.AwakeHours >= sleeplessHours && f.DayRatio >= sleeplessRatio && f.Days >= 3
+	return f.Passes(RuleVolume) && (f.AwakeHours >= sleeplessHours || f.Bout >= BoutHours) && f.DayRatio >= sleeplessRatio && f.Days >= 3
 }
 
 // Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
@@ -281,11 +321,14 @@ func (f *Finding) Elsewhere() bool {
 	return f.NewNetworks+f.NewCountries > 0 || f.NewKeys > 0 && f.NewDevices > 0
 }
 
-// Intruder says whether somebody else seems to draw beside the owner: a new device on a new network or key that hardly rests
-// and draws several of the owner's days, while one of the owner's is at work too. A new computer replaces the old.
+// Intruder says whether somebody else seems to draw beside the owner: a new device in a new place that hardly rests, draws many of
+// the owner's days and much in each stretch, unevenly, while one of the owner's is at work too. A new computer replaces the old.
 func (f *Finding) Intruder() bool { return f.Passes(RuleIntruder) }
 
 func (f *Finding) intruder() float64 {
+	if f.Strange < intruderNats || f.Ratio < intruderTimes || f.Even() { // evenly, it is a job that has moved
+		return 0
+	}
 	if f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours {
 		return f.NovelRatio
 	}
@@ -301,6 +344,31 @@ func (f *Finding) crowd() float64 {
 		return f.DayRatio
 	}
 	return 0
+}
+
+// Doer is who seems to draw.
+type Doer uint8
+
+// Who may draw.
+const (
+	Owner Doer = iota
+	Stranger
+	Many
+	Machine
+)
+
+// Doer says who seems to draw where a finding is strong. Volume alone accuses nobody: without a new identity and without signs of
+// a machine, of which hardly ever pausing is one, it is a busy owner.
+func (f *Finding) Doer() Doer {
+	switch {
+	case f.Crowd():
+		return Many
+	case f.Intruder() || (f.New() || f.Novel >= novelNats) && f.Elsewhere():
+		return Stranger
+	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= machineNats:
+		return Machine
+	}
+	return Owner
 }
 
 // Even says whether the gaps between rows are a machine's.

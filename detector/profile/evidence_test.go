@@ -19,7 +19,7 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 		table, _ := newHeard()
 		past := Counts{Buckets: float32(rapid.IntRange(0, 100).Draw(t, "past"))}
 		past.List = past.Buckets * float32(rapid.Float64Range(0.1, 10).Draw(t, "mean"))
-		u := &User{Key: "u", bucket: monday, weighedAt: monday}
+		u := &User{Key: "u", bucket: monday, weighedIn: int32(monday / Bucket)}
 		var logs []float64 // of earlier buckets, latest last
 		W, N := 0.0, 0.0
 		for range rapid.IntRange(1, 40).Draw(t, "buckets") {
@@ -51,11 +51,11 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 			if past.Buckets == 0 && len(logs) == 2 {
 				leak = math.Exp(-float64(u.bucket-monday) / 1e9 / 86400) // the first bucket was not weighed
 			}
-			step := func(x, most float64) float64 { return math.Log(0.6 + 0.4*min(x, most)) }
 			guard := math.Exp(1.2 / math.Sqrt(1+float64(past.Buckets)/4)) // of a user of whom no day is known
-			W = max(0, W*leak+step(y/(3*m*guard), 4))
+			W = max(0, W*leak-0.1*min(float64(gap-1), 60))
+			W = max(0, W+math.Log(0.55+0.45*min(y/(2.5*m*guard), 4)))
 			if novel > 0 {
-				N = max(0, N*leak+step(novel/(2*m), 8))
+				N = max(0, N*leak+math.Log(0.6+0.4*min(novel/(2*m), 8)))
 			} else {
 				N *= leak * leak
 			}
@@ -262,13 +262,19 @@ func TestCrowd(t *testing.T) {
 // Even rows are a script's drain where the user's were not even, the volume is out of proportion, and they are not plainly the
 // owner's new script or the account's habit.
 func TestScript(t *testing.T) {
-	base := Finding{At: monday + day, EvenSince: monday + day - 5*cohort.Hour, Evenness: 0.1, PastEvenness: 1, DayRatio: 15, Days: 5}
+	base := Finding{At: monday + day, EvenSince: monday + day - 5*cohort.Hour, Evenness: 0.1, PastEvenness: 1, DayRatio: 15, Days: 5, Past: 30, Evidence: 15, pressure: 15}
 	for _, c := range []struct {
 		name   string
 		change func(*Finding)
 		want   bool
 	}{
 		{"even unlike before, fifteen days' volume", func(*Finding) {}, true},
+		{"long, but little in each stretch: an owner's", func(f *Finding) { f.pressure, f.Evidence = 5, 5 }, false},
+		{"the same so long and so restlessly that it is out of all proportion", func(f *Finding) {
+			f.pressure, f.Evidence, f.Ratio, f.AwakeHours, f.DayRatio = 5, 5, 3, 22, 110
+		}, true},
+		{"of an account too new to be judged by volume alone", func(f *Finding) { f.Evidence, f.Past = 0, 8 }, true},
+		{"of one of which next to nothing is known", func(f *Finding) { f.Evidence, f.Past = 0, 3 }, false},
 		{"too little to be more than a chore", func(f *Finding) { f.DayRatio = 5 }, false},
 		{"for too short a time", func(f *Finding) { f.EvenSince = f.At - 3*cohort.Hour }, false},
 		{"for so long that it is a habit", func(f *Finding) { f.EvenSince = f.At - 4*day }, false},

@@ -43,7 +43,7 @@ type chunk struct {
 	Number     int                   `json:"number"`
 	Weeks      int                   `json:"weeks"`
 	Highest    [2][numLevels + 1]int // account-weeks by the highest level that a statistic reached
-	AsSet      int                   // account-weeks with a finding as thresholds are set
+	AsSet      int                   // account-weeks in which somebody was accused as thresholds are set
 	Rules      map[string]int        // the same by rule
 	Twins      map[string]int        // and by what innocently went on
 	Drains     int                   // accounts drained, each by every jump
@@ -122,7 +122,7 @@ func (c *chunk) report() string {
 	var w strings.Builder
 	perMillion := func(n int) float64 { return float64(n) / float64(c.Weeks) * 1e6 }
 	fmt.Fprintf(&w, "%s: %.2f million account-weeks, %d accounts drained\n", c.Population, float64(c.Weeks)/1e6, c.Drains)
-	fmt.Fprintf(&w, "  as set: %.0f account-weeks in a million with a finding;", perMillion(c.AsSet))
+	fmt.Fprintf(&w, "  as set: %.0f account-weeks in a million in which somebody is accused; of rules passed", perMillion(c.AsSet))
 	for _, m := range []map[string]int{c.Rules, c.Twins} {
 		for _, k := range sortedByCount(m) {
 			fmt.Fprintf(&w, " %s %.0f", k, perMillion(m[k]))

@@ -46,8 +46,13 @@ var jumps = []jump{
 	{"10x, new identity", fixtures.Drain{Factor: 10, Stranger: true}, false},
 	{"20x, new identity", fixtures.Drain{Factor: 20, Stranger: true}, false},
 	{"50x, new identity", fixtures.Drain{Factor: 50, Stranger: true}, false},
+	{"5x, even gaps", fixtures.Drain{Factor: 5, Even: true}, false},
+	{"10x, even gaps", fixtures.Drain{Factor: 10, Even: true}, false},
+	{"20x, even gaps", fixtures.Drain{Factor: 20, Even: true}, false},
 	{"20x in own hours", fixtures.Drain{Factor: 20}, true},
 }
+
+var ruleNames = [NumRules]string{"volume", "identity", "crowd", "script", "intruder"}
 
 // bench runs accounts through a table.
 type bench struct {
@@ -58,8 +63,9 @@ type bench struct {
 	twins fixtures.Twins
 	out   *chunk
 	week  struct {
-		rules map[string]bool
-		twins fixtures.Twins
+		rules  map[string]bool // that were passed
+		ticket bool            // somebody was accused
+		twins  fixtures.Twins
 	}
 }
 
@@ -73,14 +79,15 @@ func newBench() *bench {
 		if f.Strong() == 0 {
 			return
 		}
-		for _, r := range []struct {
-			name string
-			is   bool
-		}{{"volume", f.Evidence >= VolumeThreshold}, {"identity", f.identified() >= IdentityThreshold}, {"crowd", f.Crowd()}, {"script", f.Script()}, {"intruder", f.Intruder()}} {
-			if r.is {
-				b.week.rules[r.name] = true
+		for r, name := range ruleNames {
+			if f.Passes(Rule(r)) {
+				b.week.rules[name] = true
 			}
 		}
+		if f.Doer() == Owner {
+			return
+		}
+		b.week.ticket = true
 		if b.week.twins == 0 {
 			b.week.twins = b.twins
 		}
@@ -112,11 +119,11 @@ func (b *bench) endWeek() {
 	for s, x := range b.best {
 		b.out.Highest[s][levelOf(x)]++
 	}
-	if len(b.week.rules) > 0 {
+	for r := range b.week.rules {
+		b.out.Rules[r]++
+	}
+	if b.week.ticket {
 		b.out.AsSet++
-		for r := range b.week.rules {
-			b.out.Rules[r]++
-		}
 		none := true
 		for t := range fixtures.NumTwins {
 			if b.week.twins.Has(t) {
@@ -134,7 +141,7 @@ func (b *bench) endWeek() {
 func (b *bench) reset() {
 	b.best = [2]float64{}
 	clear(b.week.rules)
-	b.week.twins = 0
+	b.week.twins, b.week.ticket = 0, false
 }
 
 // live plays an account's life, and then, if asked, every jump upon the same day after it.
@@ -189,7 +196,9 @@ func (b *bench) drain(u *User, found *[numStats]passages, all []fixtures.Active)
 		for s := range reached {
 			top := 0
 			if s == statAsSet {
-				top = min(len(b.week.rules), 1) * numLevels
+				if b.week.ticket {
+					top = numLevels
+				}
 			} else {
 				top = levelOf(b.best[s])
 			}

@@ -84,11 +84,13 @@ type User struct {
 
 	// Rolling windows, decayed: half-lives of 5 hours and 7 days.
 	Short, Long Counts
-	windowAt    int64
+	windowIn    int32 // the bucket up to which those are decayed
 
-	turns  [4]uint32 // hashes of the latest turns
-	turnAt uint8
-	dayOf  uint8 // rollout that the user counted on
+	turns    [4]uint32 // hashes of the latest turns
+	turnAt   uint8
+	dayOf    uint8 // rollout that the user counted on
+	said     bool
+	heldDays uint8 // active days on which the past was held, in a row
 
 	flags        *flagState // nil until a row bears a flag: most users never do
 	freshMeasure int32
@@ -100,18 +102,19 @@ type User struct {
 	novelNow            float32 // what those drew in this bucket
 	strange, strangeNow float32 // the same of rows that look like nobody known
 	dayVolume, dayNovel float32 // list value over the last day, decayed, of all and of those
-	weighedAt           int64
-	since               int64 // when the evidence that stands began
-	saidAt              int64
-	strongAt            int64  // when it last was strong
-	standing            Counts // drawn since then
-	said                bool
-	heldDays            uint8 // active days on which the past was held, in a row
+	weighedIn           int32   // the bucket weighed last
+	since               int64   // when the evidence that stands began
+	saidIn, strongIn    int32   // the buckets in which it was last said, and last strong
+	standing            Counts  // drawn since then
+	bout                bout
 	ids                 [numKinds]identities
 	evenSince           int64  // start of the stretch in which they were even
 	lately              spread // of the coefficients of variation of the latest buckets' gaps
 	evenness            spread // and of the past's
 }
+
+// number returns the number of the current bucket.
+func (u *User) number() int32 { return int32(u.bucket / Bucket) }
 
 // spread sums values to give a coefficient of variation.
 type spread struct{ n, sum, squares float32 }
@@ -222,6 +225,7 @@ func (u *User) accept() {
 	u.pastDays = float32(min(float64(u.bucket-u.FirstAt)/float64(day), longDays))
 	u.pastActive = u.Long.Buckets
 	u.volume, u.novel, u.strange, u.heldDays, u.said = 0, 0, 0, 0, false
+	u.bout = bout{}
 }
 
 // tick notes the hour in the awake bits.
@@ -257,12 +261,12 @@ func (u *User) turn(hash uint32) bool {
 
 // roll folds the closed bucket into the rolling windows.
 func (u *User) roll() {
-	if u.windowAt != 0 {
-		hours := float64(u.bucket-u.windowAt) / float64(cohort.Hour)
+	if u.windowIn != 0 {
+		hours := float64(u.number()-u.windowIn) / float64(cohort.Hour/Bucket)
 		u.Short.scale(float32(math.Exp2(-hours / 5)))
 		u.Long.scale(float32(math.Exp2(-hours / 168)))
 	}
-	u.windowAt = u.bucket
+	u.windowIn = u.number()
 	u.Short.add(&u.now, 1)
 	u.Long.add(&u.now, 1)
 }

@@ -146,6 +146,22 @@ func TestOfDrain(t *testing.T) {
 			}, PowerUser,
 		},
 		{
+			"the same without a pause of an hour: no person's day", func(f *profile.Finding) {
+				f.AwakeHours, f.Bout, f.Evidence, f.DayRatio = 13, 11, profile.VolumeThreshold, 40
+			}, ScriptedDrain,
+		},
+		{
+			"a new machine in a new place that hardly rests beside the owner's", func(f *profile.Finding) {
+				f.NewDevices, f.Devices, f.NewNetworks, f.NovelHours, f.NovelRatio, f.Strange = 1, 2, 1, 14, profile.IntruderRatio, 5
+			}, StolenKey,
+		},
+		{
+			"the same at even gaps: a job that has moved", func(f *profile.Finding) {
+				f.NewDevices, f.Devices, f.NewNetworks, f.NovelHours, f.NovelRatio, f.Strange = 1, 2, 1, 14, profile.IntruderRatio, 5
+				f.Evenness, f.PastEvenness = 0.05, 0.05
+			}, PowerUser,
+		},
+		{
 			"the same in an account that never sleeps, a few times its days", func(f *profile.Finding) {
 				f.AwakeHours, f.Evidence, f.DayRatio = 24, profile.VolumeThreshold, 5
 			}, PowerUser,

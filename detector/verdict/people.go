@@ -7,23 +7,16 @@ import (
 	"github.com/drainwatch/drainwatch/detector/profile"
 )
 
-// novelNats is the evidence of volume by new identities that makes a drain theirs, whatever it looks like otherwise.
-const novelNats = 3
-
-// scriptedNats is the evidence of automation (profile.Finding.Automation) that makes a drain a script's: no night, or even gaps
-// that were not there before.
-const scriptedNats = 3
-
-// OfDrain settles whose doing one user's drain is. Volume alone accuses nobody: without a new identity and without signs of
-// a script, of which never resting is one, it is a busy person.
+// OfDrain settles whose doing one user's drain is.
 func OfDrain(f *profile.Finding) Cause {
-	switch {
-	case f.Crowd():
+	switch f.Doer() {
+	case profile.Many:
 		return SharedAccount
-	case f.Intruder() || (f.New() || f.Novel >= novelNats) && f.Elsewhere():
+	case profile.Stranger:
 		return StolenKey
-	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= scriptedNats:
+	case profile.Machine:
 		return ScriptedDrain
+	case profile.Owner:
 	}
 	return PowerUser
 }
@@ -46,6 +39,9 @@ func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
 		v.Evidence = append(v.Evidence, Evidence{Code: "known_identity", Text: "every device, network and key is the account's own: theft would bring new ones", Against: true})
 	}
 	v.Evidence = append(v.Evidence, figure("hours_awake", fmt.Sprintf("rows in %d of the last 24 hours", f.AwakeHours), float64(f.AwakeHours), 12))
+	if f.Sleepless() {
+		v.Evidence = append(v.Evidence, figure("no_pause", fmt.Sprintf("no pause of an hour for %.1f h", f.Bout), f.Bout, 4))
+	}
 	if !math.IsNaN(f.Evenness) {
 		text := fmt.Sprintf("gaps between rows vary by %.2g of their mean", f.Evenness)
 		if !math.IsNaN(f.PastEvenness) {
