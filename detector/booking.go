@@ -38,6 +38,12 @@ func (f *fleet) claims() []ledger.Claim {
 			c.Before, c.Compare = f.before(l)
 			c.Compare = c.Compare || c.ByMeasure
 		}
+		if l.flag.Estimated() && !c.ByMeasure {
+			c.ByMeasure, c.Measure, c.Short = true, cohort.InputPerRequest, true
+			if l.flag == cohort.Gap {
+				c.Lost = l.missing()
+			}
+		}
 		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {
 			// A row off its price needs no company: rows that came late may be earlier than what was seen first.
 			c.From -= 2 * int64(f.o.Lateness)
@@ -163,20 +169,21 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 			continue
 		}
 		if r, ok := results[l.ID]; ok && r.Users > 0 {
+			exact := l.by == byFlag && !l.flag.Estimated()
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
 			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
 				l.then, l.before = r.Now, r.Before
 			}
-			if l.by == byFlag && (final || l.Status == incident.Resolved) {
+			if exact && (final || l.Status == incident.Resolved) {
 				l.inside, l.hit = r.Inside, period(&r.Inside) // to the row, where the store is right to the tick or to five minutes
 			}
 			f.judge(l, l.Cause)
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
-			if l.by == byMeasure {
+			if !exact {
 				l.finding.Charged = r.Charged.Float64()
 			}
 			l.finding.StartedAt = r.First
-			if l.by == byFlag {
+			if exact {
 				l.finding.LastAt = r.Last
 			} else if l.Status == incident.Resolved {
 				l.finding.LastAt = r.Last

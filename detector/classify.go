@@ -125,6 +125,9 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 	if e.Credits > 0 && e.RequestID != e.ID && c.requests.Add(e.User, e.RequestID, 0) != dedupe.First {
 		return f.With(cohort.Duplicate)
 	}
+	if e.Credits == 0 && e.Input+e.Output == 0 {
+		return f.With(cohort.Blank)
+	}
 	if !e.HasTokens {
 		if e.Credits > 0 {
 			f = f.With(cohort.NoTokens)

@@ -49,6 +49,9 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		x.Charged = l.inside.Credits.Float64()
 		x.Overcharge = off.Charged
 		x.Overcharge.SubSum(off.Expected)
+		if l.flag.Estimated() {
+			x.Overcharge.Add(event.Credits(x.Charged * undercharge(l, &now, &base) * float64(event.Credit)))
+		}
 	}
 	if l.by == byMeasure {
 		x.Charged = l.inside.Credits.Float64()
@@ -75,6 +78,25 @@ func excess(m cohort.Measure, now, base *verdict.Period) float64 {
 		r = max(row, 1)
 	}
 	return 1 - 1/r
+}
+
+// missing returns the share of the scope's requests that nobody was charged for, as those tell that follow another.
+func (l *live) missing() float64 {
+	off := l.inside.Flagged(cohort.Gap)
+	return float64(off.Rows) / float64(max(l.inside.Follows, off.Rows, 1))
+}
+
+// undercharge estimates, as a negative share of a scope's charge, what is missing from it until the rows are booked.
+func undercharge(l *live, now, base *verdict.Period) float64 {
+	if l.flag == cohort.Gap {
+		lost := min(l.missing(), 0.99)
+		return -lost / (1 - lost)
+	}
+	row := now.List / now.Rows / (base.List / base.Rows)
+	if !(row > 0 && row < 1) {
+		return 0
+	}
+	return 1 - 1/row
 }
 
 // adoptedIn names the value of a scope that appeared with the onset.

@@ -60,6 +60,7 @@ type shard struct {
 	class     *classifier
 	leaves    *cohort.Leaves
 	users     *profile.Table
+	threads   *profile.Threads
 	budgets   *window.Meter
 	watched   bool           // somebody looks at the plans
 	planned   int64          // from when on plans was said
@@ -96,6 +97,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
+	s.threads = profile.NewThreads(int64(o.Lateness))
 	s.users = profile.NewTable(s.moments, func(f profile.Finding) { s.findings = append(s.findings, f) })
 	s.users.Limits, s.users.SuspectRows = o.Thresholds.limits(), uint16(min(math.Ceil(o.Thresholds[RuleRows]), math.MaxUint16))
 	s.users.Observe(func(f profile.Finding) {
@@ -141,6 +143,7 @@ func (s *shard) place(r Record, e *event.Event) {
 		} else {
 			s.counts.Late++
 			s.class.gauges.Late(user, e)
+			s.threads.Late(user, e)
 		}
 	case onTime:
 		s.count(e, user)
@@ -191,6 +194,7 @@ func (s *shard) count(e *event.Event, user uint64) {
 	if p.Tokens != nil {
 		observe(c, p.Tokens)
 	}
+	followed(c, s.threads.Row(user, e, leaf), e.Time)
 	if e.Device != "" && p.NewHour {
 		s.link(e, user)
 	}
@@ -236,10 +240,12 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 			s.forgetNear(b)
 		}
 		s.class.advance(s.clock.head)
+		s.threads.Advance(s.clock.head)
 		if n := len(s.index); n == 0 || s.index[n-1].at <= b-cohort.Hour {
 			s.index = append(s.index, hourOffset{b, s.offset})
 		}
 	}
+	s.threads.Gaps(s.clock.head, s.gap)
 	c := closing{
 		partition: s.partition, upTo: upTo, head: s.clock.head, offset: s.offset, findings: s.findings, links: s.links,
 		resets: s.resets, idle: idle, counts: s.counts, users: s.users.Len(), near: s.nearNow, plans: s.plansAt(upTo),
@@ -298,6 +304,7 @@ func (s *shard) finish() {
 	}
 	if s.clock.started {
 		s.users.Close(1<<63 - 1)
+		s.threads.Gaps(math.MaxInt64, s.gap)
 		s.planned = 0 // look once more
 		last := s.closed
 		for at := range s.open {

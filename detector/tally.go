@@ -64,3 +64,37 @@ func observe(c *cohort.Cell, m *profile.Moments) {
 		}
 	}
 }
+
+// followed adds what a row at t says of the one before it in its conversation.
+func followed(c *cohort.Cell, n profile.Note, t int64) {
+	if n.Follows {
+		c.Follows++
+	}
+	if n.Grows {
+		c.Grows++
+	}
+	if n.Short {
+		flagged(c, cohort.Short, n.Fresh, t)
+	}
+}
+
+// gap books a row that follows a missing one in the tick that is closing, so that it is never late.
+func (s *shard) gap(g profile.Gap) {
+	c := s.cell(g.Leaf, max(g.At, s.closed))
+	c.Follows++
+	if !g.Settled {
+		flagged(c, cohort.Gap, g.Fresh, g.At)
+	}
+}
+
+func flagged(c *cohort.Cell, f cohort.Flag, n profile.Fresh, t int64) {
+	off := c.OffOf(f)
+	off.Rows++
+	off.Seen(t)
+	if n.Hour {
+		off.Users++
+	}
+	if n.Day {
+		off.DayUsers++
+	}
+}

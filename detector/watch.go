@@ -17,11 +17,17 @@ const (
 	maxScope    = 3   // dimensions of a scope
 	cardRows    = 600 // rows after which it is known how exactly charges follow a card
 	usualRate   = 0.2 // from here on a flag is how a value always was, and no news
-	leastCopies = 0.1 // a meter that charges twice makes every second row a copy; a client that repeats itself few
 	sameFit     = 0.5 // nats within which two descriptions fit equally well
 	refineNats  = 3   // by which another scope has to fit better before an incident moves to it
 	reopenAfter = 24 * cohort.Hour
 )
+
+// least is the share of the rows that could bear a flag from which on it is a fault's: a meter that charges twice makes every
+// second row a copy, a client that repeats itself few; some rows are lost everywhere, and some clients forget what was said.
+var least = map[cohort.Flag]float64{cohort.Copy: 0.1, cohort.Gap: 0.03, cohort.Short: 0.1, cohort.Blank: 0.03}
+
+// leastOfClient is the same of input that is too short along a client, which may have become thrifty with its context.
+const leastOfClient = 0.5
 
 // windows are the stretches of time over which flags and measures are summed.
 var windows = []int64{2 * cohort.Five, cohort.Hour, cohort.KeepFives}
@@ -117,7 +123,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	base := f.usual(f.store.All, fam.Flag)
 	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
 	cuts = f.worthy(cuts)
-	for len(cuts) > 0 && fam.Flag == cohort.Copy && cuts[0].Sums[0] < leastCopies*cuts[0].Sums[1] {
+	for len(cuts) > 0 && cuts[0].Sums[0] < least[fam.Flag]*cuts[0].Sums[1] {
 		cuts = cuts[1:]
 	}
 	if len(cuts) == 0 || cuts[0].Score < f.nats(ruleOf(fam.Flag)) {
@@ -128,7 +134,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
-	if !f.many(l) {
+	if !f.many(l) || l.flag.Estimated() && !f.unusual(l, best) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1] {
 		return false
 	}
 	f.date(l)
@@ -144,6 +150,17 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	f.adopt(l)
 	f.absorb(l)
 	return true
+}
+
+// unusual says whether a cut shows more of a flag than any of its values usually does.
+func (f *fleet) unusual(l *live, best localise.Cut) bool {
+	base := l.base
+	for _, c := range l.where {
+		if v := f.store.Value(c.Dim, c.Value); v != nil {
+			base = max(base, f.usual(v, l.flag))
+		}
+	}
+	return localise.Binomial(base, 1/l.cluster)(best.Sums) >= f.nats(ruleOf(l.flag))
 }
 
 // many says whether those who bear a flag in a scope are several. Over more than an hour one user counts every hour anew, and

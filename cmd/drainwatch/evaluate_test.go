@@ -165,8 +165,8 @@ func TestEvaluateOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A fiftieth of the rows goes missing for two hours: nobody can tell.
-	open := strings.NewReplacer("kind: price", "kind: lost_rows", "factor: 12", "share: 0.02", "\nstart:", "\nopen: nobody would see it\nstart:").Replace(string(text))
+	// A fiftieth of the input is not counted for two hours: nobody can tell.
+	open := strings.NewReplacer("kind: price", "kind: token_count, mode: counted", "factor: 12", "factor: 0.98", "\nstart:", "\nopen: nobody would see it\nstart:").Replace(string(text))
 	if err := os.WriteFile(filepath.Join(dir, "unseen.yaml"), []byte(open), 0o644); err != nil {
 		t.Fatal(err)
 	}

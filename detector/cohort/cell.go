@@ -20,13 +20,19 @@ const (
 	FailureCharged
 	NoTokens // charged without any token field
 	GaugeOff // the gauge shown to its user disagrees with the user's charges
+	Gap      // it goes on from a request that nobody was charged for
+	Short    // its input grew by less than the answer that it repeats
+	Blank    // it went well, without tokens and without a charge
 	NumFlags
 )
 
-var flagNames = [NumFlags]string{"over", "cache_lost", "under", "duplicate", "copy", "penalty", "failure_charged", "no_tokens", "gauge_off"}
+var flagNames = [NumFlags]string{"over", "cache_lost", "under", "duplicate", "copy", "penalty", "failure_charged", "no_tokens", "gauge_off", "gap", "short", "blank"}
 
 // String returns the flag's name.
 func (f Flag) String() string { return flagNames[f] }
+
+// Estimated says whether rows that bear the flag tell that something is wrong, and not what they should have cost.
+func (f Flag) Estimated() bool { return f == Gap || f == Short || f == Blank }
 
 // Flags is a set of flags.
 type Flags uint16
@@ -129,6 +135,8 @@ type Cell struct {
 	CachedRows int64 // usage rows on which a lost discount would show
 	PricedRows int64 // usage rows whose list value is known
 	Gauged     int64 // rows at which a user's gauge was held against the charges
+	Follows    int64 // rows that tell whether the request before them was charged for
+	Grows      int64 // rows that tell whether their input was counted in full
 
 	Credits event.Sum // all charges; refunds, resets and negative adjustments are none
 	Usage   event.Sum // of kind usage
@@ -176,6 +184,10 @@ func (c *Cell) Opportunities(f Flag) int64 {
 		return c.Rows + c.Flagged(Penalised).Rows
 	case GaugeOff:
 		return c.Gauged
+	case Gap:
+		return c.Follows
+	case Short:
+		return c.Grows
 	default:
 		return c.Rows
 	}
@@ -194,6 +206,8 @@ func (c *Cell) Add(d *Cell) {
 	c.CachedRows += d.CachedRows
 	c.PricedRows += d.PricedRows
 	c.Gauged += d.Gauged
+	c.Follows += d.Follows
+	c.Grows += d.Grows
 	c.Credits.AddSum(d.Credits)
 	c.Usage.AddSum(d.Usage)
 	c.Priced.AddSum(d.Priced)

@@ -21,6 +21,8 @@ var doubts = map[string]string{
 	"organic":                          "a price, a row or a token in it proves wrong: then a meter is behind it",
 	"organic/power_user":               "a device, network or key appears that is not the account's own: then it may be theft",
 	"under_metering":                   "somebody decided the discount, and neither the rate card nor the calendar has it: then it is planned",
+	"under_metering/lost_rows":         "the missing requests were answered free of charge, or are charged elsewhere: then they are not lost",
+	"under_metering/token_count":       "the provider counts the same tokens for some of these requests: then clients leave out what was said before",
 	"unknown":                          "the evidence above names what is missing: with it there may be a verdict",
 }
 

@@ -22,7 +22,7 @@ func causeOf(class, name string) verdict.Cause {
 		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged, verdict.Window,
 		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
 		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming,
-		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.Unexplained,
+		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.LostRows, verdict.FewTokens, verdict.Unexplained,
 	} {
 		if string(c.Class) == class && c.Name == name {
 			return c

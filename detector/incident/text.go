@@ -71,6 +71,8 @@ func (i *Incident) title() string {
 	switch {
 	case i.Cause == verdict.Window:
 		s += " shown a wrong gauge" // what it is charged is right
+	case i.Cause == verdict.LostRows || i.Cause == verdict.FewTokens:
+		s += " charged " + times(i.multiplied()) + " of what was used" // by which it fell short, however busy it is
 	case i.Verdict.HasRatio:
 		s += " charged " + times(i.Verdict.Ratio)
 	}

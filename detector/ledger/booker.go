@@ -24,6 +24,10 @@ type Claim struct {
 	ByMeasure bool
 	Measure   cohort.Measure
 
+	// Short says that it is too little rather than too much, and Lost, if not 0, which share of the requests is missing at least.
+	Short bool
+	Lost  float64
+
 	// Compare holds the users against themselves: their rows in Where against those in Before until it came to them.
 	Compare bool
 	Before  cohort.Where
@@ -122,7 +126,9 @@ func (b *Booker) Add(r cohort.Row) {
 			c.compare(it)
 		}
 		if c.ByMeasure && e.Kind == event.Usage && e.Time < c.From && c.User == "" {
-			c.account(e.User).past.add(it)
+			if !c.Short || c.Before.Matches(&e.Dims) {
+				c.account(e.User).past.add(it)
+			}
 			continue
 		}
 		at := e.Time

@@ -12,6 +12,8 @@ import (
 // minPast is how many requests of a user's past make it their own; those with fewer are held against everybody's mean.
 const minPast = 20
 
+const most = 9e18 // nano-credits that Credits can hold
+
 // estimate sets what each user should have been charged: the charge scaled back by how far the factor that moved stands
 // above the user's own past, and never above the charge.
 func (c *claim) estimate() {
@@ -24,6 +26,9 @@ func (c *claim) estimate() {
 		}
 	}
 	typical := 1.0
+	if c.Lost > 0 {
+		all, typical = nil, min(c.fewer(), 1-c.Lost)
+	}
 	if len(all) > 0 {
 		slices.SortFunc(all, cmp.Compare)
 		typical = all[len(all)/2]
@@ -33,8 +38,12 @@ func (c *claim) estimate() {
 			continue
 		}
 		x, ok := c.multiple(a)
-		if !ok || a.past.requests < minPast {
+		if !ok || a.past.requests < minPast || c.Lost > 0 {
 			x = typical
+		}
+		if c.Short {
+			c.short(a, x)
+			continue
 		}
 		x = max(x, 1)
 		base := a.charged.Float64()
@@ -42,13 +51,36 @@ func (c *claim) estimate() {
 			// Only what nobody asked for is more than it should be.
 			base = a.now.unpromptedCredits.Float64()
 		}
-		const most = 9e18 // nano-credits that Credits can hold
 		a.expected = a.charged
 		a.expected.Add(-event.Credits(min(math.Round(base*(1-1/x)*float64(event.Credit)), most)))
 		if a.expected.Cmp(event.Sum{}) < 0 { // a float's last digit
 			a.expected = event.Sum{}
 		}
 	}
+}
+
+// fewer returns the requests of all users with a past over what they made in as many active hours before. One user's days differ
+// too much to say so of each.
+func (c *claim) fewer() float64 {
+	now, past := 0.0, 0.0
+	for _, user := range sorted(c.users) {
+		if a := c.users[user]; a.rows > 0 && a.past.requests >= minPast {
+			now += a.now.requests
+			past += a.past.requests / float64(len(a.past.hours)) * float64(len(a.now.hours))
+		}
+	}
+	if past == 0 {
+		return 1
+	}
+	return now / past
+}
+
+// short sets what a user should have been charged who was charged for x times as much: as if the lost requests were like the
+// others, or what as many requests came to before; never below the charge, and at most a hundred times as much.
+func (c *claim) short(a *account, x float64) {
+	x = min(max(x, 0.01), 1)
+	a.expected = a.charged
+	a.expected.Add(event.Credits(min(math.Round(a.charged.Float64()*(1/x-1)*float64(event.Credit)), most)))
 }
 
 // multiple returns how far the factor stands above the user's past.

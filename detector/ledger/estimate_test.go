@@ -136,3 +136,59 @@ func TestTurnsAreToldApart(t *testing.T) {
 		t.Errorf("%v turns, want 4", n)
 	}
 }
+
+// Who was charged for too little is owed to, never owes: tokens against the user's own past in the scope, lost requests against
+// as many active hours of all, as one user's hours differ too much, but at least what the rows show to be missing.
+func TestEstimateOfTooLittle(t *testing.T) {
+	past, now := onset-100*cohort.Hour, onset
+	for _, c := range []struct {
+		why   string
+		claim Claim
+		lives []life
+		want  map[string]string // charged and due
+	}{
+		{
+			"requests at a fifth of what they cost before", Claim{},
+			[]life{
+				{user: "u", from: past, turns: 20, requests: 1, charge: "5"}, {user: "u", from: now, turns: 4, requests: 1, charge: "1"},
+				{user: "new", from: now, turns: 1, requests: 1, charge: "1"},
+				{user: "dearer", from: past, turns: 20, requests: 1, charge: "1"}, {user: "dearer", from: now, turns: 4, requests: 1, charge: "3"},
+				{user: "as u", from: past, turns: 20, requests: 1, charge: "5"}, {user: "as u", from: now, turns: 4, requests: 1, charge: "1"},
+			},
+			map[string]string{
+				"u": "4.000000000 20.000000000", "as u": "4.000000000 20.000000000", "new": "1.000000000 5.000000000", "dearer": "12.000000000 12.000000000",
+			},
+		},
+		{
+			"requests that were free have a hundred times nothing due", Claim{},
+			[]life{{user: "u", from: past, turns: 20, requests: 1, charge: "1"}, {user: "u", from: now, turns: 4, requests: 1, charge: "0"}},
+			map[string]string{"u": "0.000000000 0.000000000"},
+		},
+		{
+			"six requests an hour where there were eight and two", Claim{Lost: 0.1},
+			[]life{
+				{user: "u", from: past, turns: 20, requests: 8, charge: "1"}, {user: "u", from: now, turns: 1, requests: 4, charge: "1"},
+				{user: "v", from: past, turns: 20, requests: 2, charge: "1"}, {user: "v", from: now, turns: 1, requests: 1, charge: "1"},
+			},
+			map[string]string{"u": "4.000000000 8.000000000", "v": "1.000000000 2.000000000"},
+		},
+		{
+			"a busy day: half of what follows shows a request missing", Claim{Lost: 0.5},
+			[]life{{user: "u", from: past, turns: 20, requests: 2, charge: "1"}, {user: "u", from: now, turns: 1, requests: 4, charge: "1"}},
+			map[string]string{"u": "4.000000000 8.000000000"},
+		},
+	} {
+		c.claim.Incident, c.claim.From, c.claim.To, c.claim.ByMeasure, c.claim.Short = "inc_1", onset, onset+1000*cohort.Hour, true, true
+		c.claim.Measure = cohort.InputPerRequest
+		b := NewBooker([]Claim{c.claim})
+		for _, l := range c.lives {
+			l.feed(b)
+		}
+		got := due(b)
+		for u, want := range c.want {
+			if got[u] != want {
+				t.Errorf("%s: %s: %s, want %s", c.why, u, got[u], want)
+			}
+		}
+	}
+}

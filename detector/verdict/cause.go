@@ -49,6 +49,8 @@ var (
 	PowerUser = Cause{Organic, "power_user", "turns", "one busy person", "nothing"}
 
 	UnderPrice = Cause{UnderMetering, "price", "price", "charged below the rate card", "look at the price list named in the scope"}
+	LostRows   = Cause{UnderMetering, "lost_rows", "requests", "requests that were answered are missing from the charges", "look for what drops rows between the meter of the scope and here: queues, filters, partitions"}
+	FewTokens  = Cause{UnderMetering, "token_count", "tokens", "tokens are missing from the counts", "compare the counted tokens with the provider's on some requests of the scope"}
 
 	Unexplained = Cause{Unknown, "unknown", "mix", "no known cause explains it", "look at the factor that moved and what the evidence says is missing"}
 )
@@ -69,6 +71,9 @@ var Families = []Family{
 	{cohort.FailureCharged, FailuresCharged},
 	{cohort.NoTokens, TokenCount},
 	{cohort.GaugeOff, Window},
+	{cohort.Gap, LostRows},
+	{cohort.Short, FewTokens},
+	{cohort.Blank, FewTokens},
 }
 
 // lostShare is the share of rows with cached input that must cost exactly what they cost without the discount. A flat

@@ -100,7 +100,7 @@ func set(names ...string) map[string]bool {
 func everyCause() []Cause {
 	return []Cause{
 		Price, DuplicateCharge, CacheDiscount, TokenCount, Penalty, FailuresCharged, RequestLoop, BackgroundWork, ContextBloat, CacheMiss,
-		StolenKey, SharedAccount, ScriptedDrain, Farming, Surge, PowerUser, UnderPrice, Unexplained,
+		StolenKey, SharedAccount, ScriptedDrain, Farming, Surge, PowerUser, UnderPrice, LostRows, FewTokens, Unexplained,
 	}
 }
 

@@ -52,6 +52,12 @@ func cardinal(f *Figures) []Evidence {
 		return []Evidence{figure("charge_without_tokens", fmt.Sprintf("%s of rows are charged without any token count", percent(share)), share, 0)}
 	case cohort.GaugeOff:
 		return gauge(f, share)
+	case cohort.Gap:
+		return []Evidence{figure("request_missing", fmt.Sprintf("%s of requests that could tell go on from one that nobody was charged for: they read from the cache what no charged request of the session sent, or a tool makes them in a turn that nobody began", percent(share)), share, 0)}
+	case cohort.Short:
+		return []Evidence{figure("input_too_short", fmt.Sprintf("on %s of requests the input grew by less than the answer that it repeats", percent(share)), share, 0)}
+	case cohort.Blank:
+		return []Evidence{figure("row_without_tokens", fmt.Sprintf("%s of rows went well without a token or a charge", percent(share)), share, 0)}
 	}
 	return nil
 }
@@ -113,6 +119,9 @@ func against(f *Figures, v Verdict) []Evidence {
 	case MeteringBug, UnderMetering:
 		if v.HasRatio {
 			behave := get("users") * get("turns") * get("requests") * get("tokens") * get("cache") * get("mix")
+			if f.Cause == LostRows || f.Cause == FewTokens {
+				behave /= get(f.Cause.Factor)
+			}
 			add("not_behaviour", fmt.Sprintf("what users and clients do is x%.2g: abuse or a client release would show there", behave))
 		}
 	case ClientBug:
