@@ -47,6 +47,9 @@ func (f *fleet) claims() []ledger.Claim {
 		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {
 			// A row off its price needs no company: rows that came late may be earlier than what was seen first.
 			c.From -= 2 * int64(f.o.Lateness)
+			if l.user == "" {
+				c.Since = c.From - 24*cohort.Hour
+			}
 		}
 		if l.Status == incident.Resolved {
 			c.To = l.LastAt
@@ -77,6 +80,9 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			need = max(need, past)
 		}
 		from = min(from, c.From-need)
+		if c.Since != 0 {
+			from = min(from, c.Since)
+		}
 	}
 	b := ledger.NewBooker(claims)
 	gauged := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return !c.ByMeasure && c.Flag == cohort.GaugeOff })

@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -68,14 +70,18 @@ func (f *fleet) followFlag(l *live) {
 }
 
 // vanished says whether the scope's rows have ended while the others' go on, as when a meter is rolled back: fifty that used
-// to come have not, for two hours.
+// to come have not, for two hours. What is not rolled out may rest for an evening: there it takes a day.
 func (f *fleet) vanished(l *live, t tickHits) bool {
 	if t.opportunities > 0 || l.outsideAt == 0 {
 		l.outsideAt, l.outsideRows = f.now, l.outside.Rows
 		return false
 	}
 	used := float64(l.inside.Rows) / float64(max(l.outsideRows, 1))
-	return f.now-l.outsideAt >= 2*cohort.Hour && float64(l.outside.Rows-l.outsideRows)*used >= 50
+	rest := 24 * cohort.Hour
+	if slices.ContainsFunc(l.where, func(c cohort.Cond) bool { return slices.Contains(adoptable, c.Dim) }) {
+		rest = 2 * cohort.Hour
+	}
+	return f.now-l.outsideAt >= rest && float64(l.outside.Rows-l.outsideRows)*used >= 50
 }
 
 // due says whether the incident is to be looked at again.

@@ -18,6 +18,7 @@ type Claim struct {
 	Where    cohort.Where
 	User     string // only rows of this user; "" is everybody
 	From, To int64  // first and last instant
+	Since    int64  // from when on rows of a priced claim that are off to the unit may precede From; 0 is From
 
 	// Rows that bear Flag are booked; or, if ByMeasure, all usage rows, against the user's own past of Measure.
 	Flag      cohort.Flag
@@ -65,6 +66,15 @@ type claim struct {
 	inside cohort.Cell // up to the last affected row
 	since  cohort.Cell // what came after it in this partition
 	begun  bool        // this partition has had an affected row
+	early  []charge    // rows of this partition before From that are off,
+	clean  int         // and how many that are not came after the last of them
+}
+
+// charge is a row that may be booked.
+type charge struct {
+	user              string
+	at                int64
+	charged, expected event.Credits
 }
 
 type account struct {
@@ -135,6 +145,10 @@ func (b *Booker) Add(r cohort.Row) {
 		if !c.ByMeasure {
 			at = it.At(c.Flag)
 		}
+		if c.Since != 0 && at >= c.Since && at < c.From && c.Where.Matches(&e.Dims) {
+			taken = taken || c.precedes(it)
+			continue
+		}
 		if at < c.From || at > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {
 			continue
 		}
@@ -185,8 +199,40 @@ func (c *claim) sum(it *cohort.Row) {
 // EndPartition says that the rows to come are those of another partition.
 func (b *Booker) EndPartition() {
 	for i := range b.claims {
+		b.claims[i].settle()
 		b.claims[i].since, b.claims[i].begun = cohort.Cell{}, false
 	}
+}
+
+// A price may begin to rise by less than what counts as off when faults are looked for. What precedes an incident goes back to
+// where so many rows in a row are right to the unit, of those that are not so small that rounding hides what creeps.
+const (
+	earlyClean = 20
+	earlyLeast = event.Credit / 1000
+)
+
+// precedes notes a row before the incident, and says whether it may belong to it.
+func (c *claim) precedes(it *cohort.Row) bool {
+	e := it.Event
+	if !it.Flags.Has(c.Flag) && !c.toTheUnit(it) {
+		if it.Quote.Exact && e.Kind == event.Usage && e.Status == event.OK && it.Quote.Expected >= earlyLeast {
+			if c.clean++; c.clean >= earlyClean {
+				c.early = c.early[:0]
+			}
+		}
+		return false
+	}
+	c.clean = 0
+	c.early = append(c.early, charge{strings.Clone(e.User), e.Time, e.Credits, it.Quote.Expected})
+	return true
+}
+
+// settle books what preceded the incident in this partition.
+func (c *claim) settle() {
+	for _, r := range c.early {
+		c.account(r.user).book(r.at, r.charged, r.expected)
+	}
+	c.early, c.clean = nil, 0
 }
 
 // toTheUnit says whether a row of a priced claim is off a card that is right to the last unit, though by less than what

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -326,4 +327,72 @@ func TestEstimatesAreBoundedByTheCharge(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A price that creeps is off to the unit before it is off enough to be looked for: the rows back to where prices were right belong
+// to it, in each partition by its own; what was right again since then does not.
+func TestBookWhatPrecedes(t *testing.T) {
+	at, id := int64(0), 0
+	feed := func(b *Booker, user, charged string, n int, exact bool) {
+		for range n {
+			at += 1e9
+			id++
+			it := row(func(it *cohort.Row) {
+				it.Event.ID, it.Event.User, it.Event.Time, it.Event.Credits = fmt.Sprint(id), user, at, credits(charged)
+				it.Quote.Exact = exact
+				if it.Event.Credits > 2*event.Credit {
+					it.Flags = it.Flags.With(cohort.Over)
+				}
+			})
+			b.Add(it)
+		}
+	}
+	for _, c := range []struct {
+		why   string
+		since int64
+		feed  func(*Booker)
+		want  string // users and rows
+	}{
+		{"it crept up", onset - 3600e9, func(b *Booker) {
+			feed(b, "a", "1.000001", 3, true)
+			feed(b, "b", "1", 19, true)
+			feed(b, "c", "1.01", 2, true)
+		}, "a 3, c 2, z 1"},
+		{"twenty right ones after it: that was another fault", onset - 3600e9, func(b *Booker) {
+			feed(b, "a", "1.000001", 3, true)
+			feed(b, "b", "1", 20, true)
+			feed(b, "c", "1.01", 2, true)
+		}, "c 2, z 1"},
+		{"right ones in another partition say nothing", onset - 3600e9, func(b *Booker) {
+			feed(b, "b", "1", 18, true)
+			feed(b, "a", "1.000001", 3, true)
+			b.EndPartition()
+			feed(b, "b", "1", 19, true)
+		}, "a 3, z 1"},
+		{"learned prices are not right to the unit", onset - 3600e9, func(b *Booker) {
+			feed(b, "a", "1.000001", 3, false)
+		}, "z 1"},
+		{"earlier than it may be", onset - 2e9, func(b *Booker) {
+			feed(b, "a", "1.000001", 3, true)
+		}, "z 1"},
+		{"nothing is asked for before the onset", 0, func(b *Booker) {
+			feed(b, "a", "1.000001", 3, true)
+		}, "z 1"},
+	} {
+		claim := claimOf(cohort.Over)
+		claim.Since, at = c.since, onset-3000e9
+		b := NewBooker([]Claim{claim})
+		c.feed(b)
+		at = onset + 1e9
+		feed(b, "z", "12", 1, true)
+		b.EndPartition()
+		var got []string
+		for _, r := range b.Results()["inc_1"].Rows {
+			got = append(got, fmt.Sprint(r.User, " ", r.Rows))
+		}
+		slices.Sort(got)
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%s: booked %s, want %s", c.why, s, c.want)
+		}
+	}
 }
