@@ -148,32 +148,41 @@ func TestEstimateOfTooLittle(t *testing.T) {
 		want  map[string]string // charged and due
 	}{
 		{
-			"requests at a fifth of what they cost before", Claim{},
+			"requests at a fifth of what they cost before",
+			Claim{},
 			[]life{
-				{user: "u", from: past, turns: 20, requests: 1, charge: "5"}, {user: "u", from: now, turns: 4, requests: 1, charge: "1"},
+				{user: "u", from: past, turns: 20, requests: 1, charge: "5"},
+				{user: "u", from: now, turns: 4, requests: 1, charge: "1"},
 				{user: "new", from: now, turns: 1, requests: 1, charge: "1"},
-				{user: "dearer", from: past, turns: 20, requests: 1, charge: "1"}, {user: "dearer", from: now, turns: 4, requests: 1, charge: "3"},
-				{user: "as u", from: past, turns: 20, requests: 1, charge: "5"}, {user: "as u", from: now, turns: 4, requests: 1, charge: "1"},
+				{user: "dearer", from: past, turns: 20, requests: 1, charge: "1"},
+				{user: "dearer", from: now, turns: 4, requests: 1, charge: "3"},
+				{user: "as u", from: past, turns: 20, requests: 1, charge: "5"},
+				{user: "as u", from: now, turns: 4, requests: 1, charge: "1"},
 			},
 			map[string]string{
 				"u": "4.000000000 20.000000000", "as u": "4.000000000 20.000000000", "new": "1.000000000 5.000000000", "dearer": "12.000000000 12.000000000",
 			},
 		},
 		{
-			"requests that were free have a hundred times nothing due", Claim{},
+			"requests that were free have a hundred times nothing due",
+			Claim{},
 			[]life{{user: "u", from: past, turns: 20, requests: 1, charge: "1"}, {user: "u", from: now, turns: 4, requests: 1, charge: "0"}},
 			map[string]string{"u": "0.000000000 0.000000000"},
 		},
 		{
-			"six requests an hour where there were eight and two", Claim{Lost: 0.1},
+			"six requests an hour where there were eight and two",
+			Claim{Lost: 0.1},
 			[]life{
-				{user: "u", from: past, turns: 20, requests: 8, charge: "1"}, {user: "u", from: now, turns: 1, requests: 4, charge: "1"},
-				{user: "v", from: past, turns: 20, requests: 2, charge: "1"}, {user: "v", from: now, turns: 1, requests: 1, charge: "1"},
+				{user: "u", from: past, turns: 20, requests: 8, charge: "1"},
+				{user: "u", from: now, turns: 1, requests: 4, charge: "1"},
+				{user: "v", from: past, turns: 20, requests: 2, charge: "1"},
+				{user: "v", from: now, turns: 1, requests: 1, charge: "1"},
 			},
 			map[string]string{"u": "4.000000000 8.000000000", "v": "1.000000000 2.000000000"},
 		},
 		{
-			"a busy day: half of what follows shows a request missing", Claim{Lost: 0.5},
+			"a busy day: half of what follows shows a request missing",
+			Claim{Lost: 0.5},
 			[]life{{user: "u", from: past, turns: 20, requests: 2, charge: "1"}, {user: "u", from: now, turns: 1, requests: 4, charge: "1"}},
 			map[string]string{"u": "4.000000000 8.000000000"},
 		},

@@ -91,7 +91,8 @@ func TestThreads(t *testing.T) {
 		{
 			"the first of the second turn is missing: a tool has begun it",
 			append(slices.Clone(talk), tool(in(user(90, 3000, 0, 300), "t2"))),
-			[]int64{90}, nil,
+			[]int64{90},
+			nil,
 		},
 		{
 			"a tool's request that overtakes its turn's first",
@@ -110,15 +111,18 @@ func TestThreads(t *testing.T) {
 		},
 		{
 			"a prompt of the same turn begins anew",
-			[]ask{talk[0], user(20, 4100, 0, 300), tool(user(40, 5000, 4096, 500))}, nil, nil,
+			[]ask{talk[0], user(20, 4100, 0, 300), tool(user(40, 5000, 4096, 500))},
+			nil, nil,
 		},
 		{
 			"asked twice, it goes on from the shorter answer",
-			[]ask{talk[0], tool(user(20, 4900, 4000, 100)), tool(user(25, 4900, 4864, 800)), tool(user(40, 5200, 4900, 500))}, nil, nil,
+			[]ask{talk[0], tool(user(20, 4900, 4000, 100)), tool(user(25, 4900, 4864, 800)), tool(user(40, 5200, 4900, 500))},
+			nil, nil,
 		},
 		{
 			"a subagent's small requests beside it are not what it goes on from",
-			[]ask{talk[0], tool(user(10, 900, 0, 700)), talk[1], tool(user(25, 1700, 900, 600)), talk[2]}, nil, nil,
+			[]ask{talk[0], tool(user(10, 900, 0, 700)), talk[1], tool(user(25, 1700, 900, 600)), talk[2]},
+			nil, nil,
 		},
 		{
 			"without sessions nothing is known", nil, nil, nil,
