@@ -28,15 +28,15 @@
 //	5x, even gaps                               .64 107                         .45   -
 //
 // With thresholds as set 18 account-weeks in a million of the calm population see somebody accused (7 to 38 at 95%: seven of
-// them): 10 by identity, 8 by volume, 3 by the rule for scripts, none by that for intruders. The rule for scripts said 746 while it asked for
-// even gaps and ten days' volume alone. It now asks for volume in each stretch, or for a hundred days' volume in one: what an
-// owner's script draws more than its owner is how long it runs. An owner's script that draws much in each stretch as well is told
+// them): 10 by identity, 8 by volume, 3 by the rule for scripts, none by that for intruders. The rule for scripts said 746
+// while it asked for even gaps and ten days' volume alone. It now asks for volume in each stretch, or for a hundred days' volume
+// in one: what an owner's script draws more than its owner is how long it runs. An owner's script that draws much in each stretch as well is told
 // still, and one that drains an account of few active stretches at a few times their size is told after most of a day.
 //
 // Not reachable by volume alone: a jump inside the user's own hours (none found), five times, and anything among people as restless
-// as that population. Nor was 20x at ten false within 60 stretches, and on seed 104 it is no better than the evidence before was on 101: an agent that is left to run overnight at ten to thirty times
-// the mean for ten hours is such a drain in all that is recorded, until it stops. What was tried against it, on seed 2, 1.02
-// million account-weeks, 20x at ten false:
+// as that population. Nor was 20x at ten false within 60 stretches, and on seed 104 it is no better than the evidence before was
+// on 101: an agent that is left to run overnight at ten to thirty times the mean for ten hours is such a drain in all that is
+// recorded, until it stops. What was tried against it, on seed 2, 1.02 million account-weeks, 20x at ten false:
 //
 //	the evidence before (3m, 24 h)                     .90  94
 //	2.5m, a tenth of a nat for an idle bucket          .93  94
