@@ -161,8 +161,8 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known bool) (tell
 	tells = !begun && e.Dims[event.Origin] != ""
 	cached := clamp(e.Cached)
 	switch {
-	case !known || cached <= x.before:
-		return tells
+	case !known || cached <= x.before, e.TurnID != "" && (e.Dims[event.Origin] == "user" || turnOf(e) != x.turn):
+		return tells // a prompt may come from elsewhere: a script's have nothing to do with each other but what they share
 	case cached <= x.longest:
 		return true
 	case x.leapt || cached < x.longest+x.longest/4:

@@ -110,6 +110,13 @@ func TestThreads(t *testing.T) {
 			"a tenth of the input is counted from the second turn on", append(slices.Clone(talk), later(times(1), 90, "t2")...), nil, []int64{110, 130, 150},
 		},
 		{
+			"a script's prompts, each long or short as it comes",
+			[]ask{
+				in(user(0, 3000, 2560, 300), "t1"), in(user(20, 9000, 7680, 300), "t2"), in(user(40, 2000, 1536, 300), "t3"),
+				in(user(60, 19000, 16128, 300), "t4"), in(user(80, 22000, 19968, 300), "t5"), tool(in(user(90, 22400, 22016, 300), "t5")),
+			}, nil, nil,
+		},
+		{
 			"a prompt of the same turn begins anew",
 			[]ask{talk[0], user(20, 4100, 0, 300), tool(user(40, 5000, 4096, 500))},
 			nil, nil,
