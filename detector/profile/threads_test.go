@@ -114,7 +114,8 @@ func TestThreads(t *testing.T) {
 			[]ask{
 				in(user(0, 3000, 2560, 300), "t1"), in(user(20, 9000, 7680, 300), "t2"), in(user(40, 2000, 1536, 300), "t3"),
 				in(user(60, 19000, 16128, 300), "t4"), in(user(80, 22000, 19968, 300), "t5"), tool(in(user(90, 22400, 22016, 300), "t5")),
-			}, nil, nil,
+			},
+			nil, nil,
 		},
 		{
 			"a prompt of the same turn begins anew",
