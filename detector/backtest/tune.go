@@ -64,6 +64,9 @@ func (t *Tally) Tune(now detector.Thresholds, budget float64, s Span, extra []in
 					cried++
 				}
 			}
+			if cried == 0 { // what a look passed that then found no scope did not cry: no threshold has to keep it quiet
+				scores = scores[:below(scores, now[r])]
+			}
 		}
 		x.Cried = NewRate(cried, s.UserWeeks)
 		c := chooser{scores: scores, blocks: blocks, ratio: info.Ratio, rng: rand.New(rand.NewPCG(seed, uint64(r)))}
