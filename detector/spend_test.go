@@ -83,8 +83,8 @@ func TestApproachCountsAUserOnceADay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	far := profile.Finding{User: "far", At: 1, Evidence: 20.9}
-	near := profile.Finding{User: "near", At: 1, Evidence: 21}
+	far := profile.Finding{User: "far", At: 1, Evidence: nearBy*profile.VolumeThreshold - 0.1}
+	near := profile.Finding{User: "near", At: 1, Evidence: nearBy * profile.VolumeThreshold}
 	s.approach(&far)
 	s.approach(&near)
 	near.At = 23 * cohort.Hour
