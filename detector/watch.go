@@ -14,11 +14,13 @@ import (
 // Thresholds of the watch over flags. A check that passes had odds of e^−12 by chance, times the values that are checked.
 const (
 	flagNats    = 12
-	maxScope    = 3   // dimensions of a scope
-	cardRows    = 600 // rows after which it is known how exactly charges follow a card
-	usualRate   = 0.2 // from here on a flag is how a value always was, and no news
-	sameFit     = 0.5 // nats within which two descriptions fit equally well
-	refineNats  = 3   // by which another scope has to fit better before an incident moves to it
+	maxScope    = 3    // dimensions of a scope
+	cardRows    = 600  // rows after which it is known how exactly charges follow a card
+	threadRows  = 1000 // that could have gone on from others, after which it is known whether they do
+	threadRate  = 0.01 // that do not, beyond which they are not expected to
+	usualRate   = 0.2  // from here on a flag is how a value always was, and no news
+	sameFit     = 0.5  // nats within which two descriptions fit equally well
+	refineNats  = 3    // by which another scope has to fit better before an incident moves to it
 	reopenAfter = 24 * cohort.Hour
 )
 
@@ -56,8 +58,13 @@ func (f *fleet) watchFlags() {
 	}
 }
 
-// ready says whether the baseline of a flag stands: a charge above a given rate card needs none.
+// ready says whether the baseline of a flag stands: a charge above a given rate card needs none. That requests go on from each
+// other as a session's do is not taken for granted: rows that tell of caches otherwise break that rule all the time.
 func (f *fleet) ready(flag cohort.Flag) bool {
+	if flag == cohort.Gap || flag == cohort.Short {
+		all := f.store.All
+		return f.warm && f.now-f.first >= 24*cohort.Hour && all.Learned(flag) >= threadRows && all.Rate(flag, nil) < threadRate
+	}
 	return f.warm || f.card && flag == cohort.Over && f.rows >= cardRows
 }
 
