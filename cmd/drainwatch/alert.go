@@ -58,17 +58,7 @@ func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
 
 // factorLine lists the factors that moved, the strongest first.
 func factorLine(r incident.Record) string {
-	names := slices.DeleteFunc(sortedKeys(r.Factors), func(n string) bool { return math.Abs(math.Log(r.Factors[n])) < 0.02 })
-	slices.SortStableFunc(names, func(a, b string) int {
-		x, y := math.Abs(math.Log(r.Factors[a])), math.Abs(math.Log(r.Factors[b]))
-		switch {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
+	names := r.Moved()
 	for i, n := range names {
 		names[i] = n + " " + times(r.Factors[n])
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/notify"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 func (c *checker) checkSinks() {
@@ -119,13 +120,19 @@ func (c *checker) checkRoutes() {
 // matchValues are the alert fields that a route can match, with the values that the contract gives them.
 var matchValues = map[string][]string{
 	"status":   {"firing", "resolved"},
-	"class":    {"metering_bug", "client_bug", "abuse", "organic", "under_metering", "unknown"},
+	"class":    named(func(c verdict.Cause) string { return string(c.Class) }),
 	"severity": {"page", "ticket", "info"},
-	"cause": {
-		"price", "duplicate_charge", "cache_discount_lost", "token_count", "penalty", "failures_charged", "window",
-		"request_loop", "background_work", "context_bloat", "cache_miss", "stolen_key", "shared_account", "scripted_drain",
-		"farming", "surge", "power_user", "lost_rows", "unknown",
-	},
+	"cause":    named(func(c verdict.Cause) string { return c.Name }),
+}
+
+// named lists what the causes that are told apart have for a name, once each.
+func named(name func(verdict.Cause) string) (names []string) {
+	for _, c := range verdict.Causes {
+		if n := name(c); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 func (c *checker) checkMatch(key, field, value string) {

@@ -18,17 +18,21 @@ var classWords = map[string]string{
 
 // causeOf finds what is said of a cause; one that this version does not know is said as it stands.
 func causeOf(class, name string) verdict.Cause {
-	for _, c := range []verdict.Cause{
-		verdict.Price, verdict.DuplicateCharge, verdict.CacheDiscount, verdict.TokenCount, verdict.Penalty, verdict.FailuresCharged, verdict.Window,
-		verdict.RequestLoop, verdict.BackgroundWork, verdict.ContextBloat, verdict.CacheMiss,
-		verdict.StolenKey, verdict.SharedAccount, verdict.ScriptedDrain, verdict.Farming,
-		verdict.Surge, verdict.PowerUser, verdict.UnderPrice, verdict.LostRows, verdict.FewTokens, verdict.Unexplained,
-	} {
+	for _, c := range verdict.Causes {
 		if string(c.Class) == class && c.Name == name {
 			return c
 		}
 	}
 	return verdict.Cause{What: strings.ReplaceAll(name, "_", " ")}
+}
+
+// Causes returns the names of the causes that are told apart, by class.
+func Causes() map[string][]string {
+	names := map[string][]string{}
+	for _, c := range verdict.Causes {
+		names[string(c.Class)] = append(names[string(c.Class)], c.Name)
+	}
+	return names
 }
 
 // Headline returns the first line of an alert: verdict, who, how many times, since when, how many, how much, why, how surely.

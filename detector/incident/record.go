@@ -1,6 +1,10 @@
 package incident
 
 import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -65,4 +69,13 @@ type Record struct {
 	Title          string             `json:"title"`
 	Summary        string             `json:"summary"`
 	Links          map[string]string  `json:"links"`
+}
+
+// Moved returns the names of the factors that moved by 2% or more, the strongest first.
+func (r *Record) Moved() []string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.Factors)), func(n string) bool { return math.Abs(math.Log(r.Factors[n])) < 0.02 })
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Compare(math.Abs(math.Log(r.Factors[b])), math.Abs(math.Log(r.Factors[a])))
+	})
+	return names
 }

@@ -3,8 +3,6 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -143,17 +141,7 @@ func quoted(values []string) []string {
 
 // split lists the factors that moved, the strongest first.
 func split(r *incident.Record) string {
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.Factors)), func(n string) bool { return math.Abs(math.Log(r.Factors[n])) < 0.02 })
-	slices.SortStableFunc(names, func(a, b string) int {
-		x, y := math.Abs(math.Log(r.Factors[a])), math.Abs(math.Log(r.Factors[b]))
-		switch {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
+	names := r.Moved()
 	for i, n := range names {
 		names[i] += " " + strconv.FormatFloat(r.Factors[n], 'g', 3, 64) + "x"
 	}

@@ -55,6 +55,16 @@ var (
 	Unexplained = Cause{Unknown, "unknown", "mix", "no known cause explains it", "look at the factor that moved and what the evidence says is missing"}
 )
 
+// Causes lists them all, by class. Whoever names causes elsewhere (labels, routes, headlines) takes them from here.
+var Causes = []Cause{
+	Price, DuplicateCharge, CacheDiscount, TokenCount, Penalty, FailuresCharged, Window,
+	RequestLoop, BackgroundWork, ContextBloat, CacheMiss,
+	StolenKey, SharedAccount, ScriptedDrain, Farming,
+	Surge, PowerUser,
+	UnderPrice, LostRows, FewTokens,
+	Unexplained,
+}
+
 // Family is how rows that are off by themselves are watched: by which flag, and what it comes to.
 type Family struct {
 	Flag  cohort.Flag

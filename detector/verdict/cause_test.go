@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -180,6 +181,30 @@ func TestOfDrain(t *testing.T) {
 		c.change(&f)
 		if got := OfDrain(&f); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
+		}
+	}
+}
+
+// What is watched for is told apart, and every cause is known by its class and name.
+func TestCausesAreAllOfThem(t *testing.T) {
+	seen := map[Class]map[string]bool{}
+	for _, c := range Causes {
+		if seen[c.Class] == nil {
+			seen[c.Class] = map[string]bool{}
+		}
+		if seen[c.Class][c.Name] {
+			t.Errorf("%s/%s is listed twice", c.Class, c.Name)
+		}
+		seen[c.Class][c.Name] = true
+	}
+	for _, f := range Families {
+		if !slices.Contains(Causes, f.Cause) {
+			t.Errorf("%s is watched for and not listed", f.Cause.Name)
+		}
+	}
+	for _, b := range Behaviours {
+		if !slices.Contains(Causes, b.Cause) {
+			t.Errorf("%s is watched for and not listed", b.Cause.Name)
 		}
 	}
 }

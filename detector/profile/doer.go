@@ -1,0 +1,114 @@
+package profile
+
+import (
+	"math"
+)
+
+// Script says whether a machine seems to draw: evenly for hours, lately, where the user's rows are not even, many times what the
+// user's days do and much in each stretch too. What an owner's script draws more than they do is mostly how long it runs, which
+// accuses nobody short of a hundred days' volume in one. It takes more where it is not known how even they used to be, and where
+// a key made for it on the owner's machines says that it is the owner's.
+func (f *Finding) Script() bool { return f.Passes(RuleScript) }
+
+func (f *Finding) script() float64 {
+	if f.EvenSince == 0 || f.At-f.EvenSince < evenFor || f.At-f.EvenSince > evenAccepted || !f.Even() || f.PastEvenness < 2*f.Evenness || f.Days < 1 {
+		return 0
+	}
+	if known := !math.IsNaN(f.PastEvenness); known && f.Days >= 3 && f.Past >= scriptPast {
+		switch {
+		case f.pressure >= scriptNats && (!f.OwnKey || f.Elsewhere()):
+			return f.DayRatio
+		case f.pressure >= scriptNats:
+			return f.DayRatio / (doubtRatio / ScriptRatio)
+		case f.Ratio >= scriptTimes && f.AwakeHours >= sleeplessHours:
+			return f.DayRatio / (endlessRatio / ScriptRatio)
+		}
+	}
+	if f.Evidence >= scriptNats {
+		return f.DayRatio / (doubtRatio / ScriptRatio)
+	}
+	return 0
+}
+
+// Sleepless says whether somebody draws far beyond the user's days for a day on end, or without an hour's pause for so long that it
+// is no person's day.
+func (f *Finding) Sleepless() bool {
+	return f.Passes(RuleVolume) && (f.AwakeHours >= sleeplessHours || f.Bout >= BoutHours) && f.DayRatio >= sleeplessRatio && f.Days >= 3
+}
+
+// Elsewhere says whether what is new comes from elsewhere: a new network or country, or a new key on a new device. A new key
+// on the owner's own machines is the owner's script, also where those roam.
+func (f *Finding) Elsewhere() bool {
+	if f.Devices > 0 && f.NewDevices == 0 && (f.Even() || f.Sleepless()) {
+		return false
+	}
+	return f.NewNetworks+f.NewCountries > 0 || f.NewKeys > 0 && f.NewDevices > 0
+}
+
+// Intruder says whether somebody else seems to draw beside the owner: a new device in a new place that hardly rests, draws many of
+// the owner's days and much in each stretch, unevenly, while one of the owner's is at work too. A new computer replaces the old.
+func (f *Finding) Intruder() bool { return f.Passes(RuleIntruder) }
+
+func (f *Finding) intruder() float64 {
+	if f.Strange < intruderNats || f.Ratio < intruderTimes || f.Even() { // evenly, it is a job that has moved
+		return 0
+	}
+	if f.NewDevices > 0 && f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0 && f.Days >= 3 && f.NovelHours >= intruderHours {
+		return f.NovelRatio
+	}
+	return 0
+}
+
+// Crowd says whether several people seem to share the account: many devices and networks that were not there before, and a
+// day that draws several times what the user's days do.
+func (f *Finding) Crowd() bool { return f.Passes(RuleCrowd) }
+
+func (f *Finding) crowd() float64 {
+	if f.NewDevices >= crowd && f.NewNetworks >= crowd && f.Days >= 1 {
+		return f.DayRatio
+	}
+	return 0
+}
+
+// Doer is who seems to draw.
+type Doer uint8
+
+// Who may draw.
+const (
+	Owner Doer = iota
+	Stranger
+	Many
+	Machine
+)
+
+// Doer says who seems to draw where a finding is strong. Volume alone accuses nobody: without a new identity and without signs of
+// a machine, of which hardly ever pausing is one, it is a busy owner.
+func (f *Finding) Doer() Doer {
+	switch {
+	case f.Crowd():
+		return Many
+	case f.Intruder() || (f.New() || f.Novel >= novelNats) && f.Elsewhere():
+		return Stranger
+	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= machineNats:
+		return Machine
+	}
+	return Owner
+}
+
+// Even says whether the gaps between rows are a machine's.
+func (f *Finding) Even() bool { return f.Evenness < evenAt }
+
+// Automation returns how much more even and sleepless than before the user's rows are, in nats, 0 to 6.
+func (f *Finding) Automation() float64 {
+	a := 0.0
+	if f.Even() {
+		a += 2
+		if f.PastEvenness > 2*f.Evenness {
+			a++
+		}
+	}
+	if f.AwakeHours >= 20 {
+		a += 3
+	}
+	return a
+}

@@ -1,0 +1,143 @@
+package detector
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// CohortQuery asks a Rollup. Times are event times in Unix nanoseconds.
+type CohortQuery struct {
+	By       []event.Dim            // one cohort for each combination of their values
+	Where    map[event.Dim][]string // each dimension has one of these values
+	From, To int64                  // rounded outwards to five minutes
+	Step     int64                  // a multiple of five minutes
+	Most     int                    // cohorts that are answered one by one
+	Fields   Fields                 // what is summed
+	Rank     func(*Totals) float64  // which cohorts are answered one by one: those with most of it
+}
+
+// Fields are sums that a query asks for.
+type Fields struct {
+	Counts []Count
+	Money  []Money
+}
+
+// CohortTotals is one cohort of an answer.
+type CohortTotals struct {
+	Values []string // of CohortQuery.By
+	Total  Totals
+	Steps  []Totals
+}
+
+// CohortAnswer is what a Rollup says.
+type CohortAnswer struct {
+	From, To   int64 // as they were rounded
+	Cohorts    []CohortTotals
+	Others     int    // cohorts beyond Most
+	Rest       Totals // what those did
+	Everything Totals // what all that fulfils Where did
+}
+
+// Steps returns how many steps an answer has.
+func (q *CohortQuery) Steps() int {
+	from, to := q.bounds()
+	return int((to - from + q.Step - 1) / q.Step)
+}
+
+func (q *CohortQuery) bounds() (from, to int64) {
+	return q.From - q.From%cohort.Five, q.To + (cohort.Five-q.To%cohort.Five)%cohort.Five
+}
+
+// Ask answers a query. Cost: one pass over the leaves and two over the columns asked for, of the rows of that time.
+func (r *Rollup) Ask(q *CohortQuery) CohortAnswer {
+	a := CohortAnswer{}
+	a.From, a.To = q.bounds()
+	group, names := r.groups(q)
+	totals := make([]Totals, len(names))
+	slabs := r.between(a.From, a.To)
+	for _, s := range slabs {
+		s.sum(&q.Fields, group, func(g int32) *Totals { return &totals[g] })
+	}
+	rank := make([]int, 0, len(names))
+	for g := range names {
+		a.Everything.add(&totals[g])
+		if totals[g] != (Totals{}) { // it has rows in this time
+			rank = append(rank, g)
+		}
+	}
+	slices.SortFunc(rank, func(x, y int) int {
+		if c := cmp.Compare(q.Rank(&totals[y]), q.Rank(&totals[x])); c != 0 {
+			return c
+		}
+		return slices.Compare(names[x], names[y])
+	})
+	shown := min(q.Most, len(rank))
+	a.Others = len(rank) - shown
+	place := make([]int32, len(names)) // in the answer
+	for i, g := range rank {
+		place[g] = int32(i)
+		if i >= shown {
+			a.Rest.add(&totals[g])
+			continue
+		}
+		a.Cohorts = append(a.Cohorts, CohortTotals{Values: names[g], Total: totals[g], Steps: make([]Totals, q.Steps())})
+	}
+	for i, g := range group { // from the leaf to its cohort's place
+		if g >= 0 {
+			if group[i] = place[g]; int(group[i]) >= shown {
+				group[i] = -1
+			}
+		}
+	}
+	for _, s := range slabs {
+		step := (s.at - a.From) / q.Step
+		s.sum(&q.Fields, group, func(g int32) *Totals { return &a.Cohorts[g].Steps[step] })
+	}
+	return a
+}
+
+// groups returns each leaf's cohort, −1 for those that do not fulfil the conditions, and the cohorts' values.
+func (r *Rollup) groups(q *CohortQuery) (group []int32, names [][]string) {
+	group = make([]int32, len(r.leaves))
+	known := map[[event.NumDims]string]int32{}
+	for i, leaf := range r.leaves {
+		group[i] = -1
+		if !fulfils(q.Where, leaf) {
+			continue
+		}
+		var key [event.NumDims]string
+		for _, d := range q.By {
+			key[d] = leaf.Values[d]
+		}
+		g, ok := known[key]
+		if !ok {
+			g = int32(len(names))
+			known[key] = g
+			values := make([]string, len(q.By))
+			for k, d := range q.By {
+				values[k] = leaf.Values[d]
+			}
+			names = append(names, values)
+		}
+		group[i] = g
+	}
+	return group, names
+}
+
+func fulfils(where map[event.Dim][]string, leaf *cohort.Leaf) bool {
+	for d, values := range where {
+		if !slices.Contains(values, leaf.Values[d]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Rollup) between(from, to int64) []*slab {
+	i, _ := slices.BinarySearchFunc(r.slabs, from, func(s *slab, at int64) int { return cmp.Compare(s.at, at) })
+	k, _ := slices.BinarySearchFunc(r.slabs, to, func(s *slab, at int64) int { return cmp.Compare(s.at, at) })
+	return r.slabs[i:max(i, k)]
+}
