@@ -225,6 +225,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{get, "/api/v1/cohorts", "", "/api/v1/cohorts", 200},
 		{get, "/api/v1/cohorts?by=plan,region&where=plan%3Dpro&where=plan%3Dfree&where=region%3Deu-west-1&from=-12h&step=1h&measure=price&limit=1", "", "/api/v1/cohorts", 200},
 		{get, "/api/v1/cohorts?by=planet", "", "/api/v1/cohorts", 400},
+		{get, "/api/v1/cohorts?measure=fame", "", "/api/v1/cohorts", 400},
 		{get, user, "", "/api/v1/users/{user}", 200},
 		{get, user + "?x", "", "/api/v1/users/{user}", 400},
 		{get, "/api/v1/users/nobody", "", "/api/v1/users/{user}", 404},

@@ -62,11 +62,12 @@ func (p *params) one(name string) string {
 	return v[0]
 }
 
-// choice returns a parameter that must be one of several words.
+// choice returns a parameter that must be one of several words, or "".
 func (p *params) choice(name string, words []string) string {
 	v := p.one(name)
 	if v != "" && !slices.Contains(words, v) {
 		p.refuse(name, "%s is unknown; use one of %s", quoted(v), strings.Join(words, ", "))
+		return ""
 	}
 	return v
 }
