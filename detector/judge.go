@@ -191,10 +191,7 @@ func (f *fleet) before(l *live) (where cohort.Where, fresh bool) {
 	}
 	var shared [event.NumDims]string
 	first := true
-	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, _ *cohort.Cell) {
-		if !l.where.Matches(&leaf.Values) {
-			return
-		}
+	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
 		for d, v := range leaf.Values {
 			if first {
 				shared[d] = v

@@ -2,6 +2,7 @@ package cohort
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -238,7 +239,25 @@ func (s *Store) Sum(where Where, from, to int64) Cell {
 	return sum
 }
 
+// Active calls fn with the leaves that fulfil where and have rows in [from, to), as Each rounds. It sums nothing.
+func (s *Store) Active(where Where, from, to int64, fn func(*Leaf)) {
+	for _, r := range s.list {
+		if where.Matches(&r.Leaf.Values) && len(r.span(from, to, s.head)) > 0 {
+			fn(r.Leaf)
+		}
+	}
+}
+
 func (r *Series) sum(c *Cell, from, to, head int64) (found bool) {
+	span := r.span(from, to, head)
+	for i := range span {
+		c.Add(&span[i].Cell)
+	}
+	return len(span) > 0
+}
+
+// span returns the finest buckets that are kept of [from, to).
+func (r *Series) span(from, to, head int64) []bucket {
 	list, size := r.fives, Five
 	switch {
 	case from >= head-KeepTicks+Five:
@@ -246,20 +265,10 @@ func (r *Series) sum(c *Cell, from, to, head int64) (found bool) {
 	case from < head-KeepFives+Five:
 		list, size = r.hours, Hour
 	}
-	i, _ := slices.BinarySearchFunc(list, from-size+1, func(b bucket, t int64) int {
-		switch {
-		case b.at < t:
-			return -1
-		case b.at > t:
-			return 1
-		}
-		return 0
-	})
-	for ; i < len(list) && list[i].at < to; i++ {
-		c.Add(&list[i].Cell)
-		found = true
-	}
-	return found
+	// By index: a bucket is hundreds of bytes, which slices.BinarySearchFunc copies at every step.
+	i := sort.Search(len(list), func(i int) bool { return list[i].at > from-size })
+	n := sort.Search(len(list)-i, func(k int) bool { return list[i+k].at >= to })
+	return list[i : i+n]
 }
 
 // Hourly calls fn with each hour cell of the leaves that fulfil where, over [from, to).
