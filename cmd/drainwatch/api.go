@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -21,7 +23,7 @@ func (s *service) api(title, dir string) (*warroom.Server, error) {
 		return nil, err
 	}
 	o := warroom.Options{
-		Engine: s.asked, Board: s.board, Journal: journal, Ready: s.blind, Title: title, ConfigVersion: s.conf.version(),
+		Engine: s.asked, Board: s.board, Journal: journal, Ready: s.state, Title: title, ConfigVersion: s.conf.version(),
 		Thresholds: warroom.Thresholds{Severity: s.conf.engineOptions(s.log).Severity, Rules: s.conf.Thresholds.thresholds()},
 		Log:        s.log, Registerer: s.registry,
 	}
@@ -40,12 +42,13 @@ func (s *service) asked() *detector.Engine {
 	return s.engine
 }
 
-// blind says why the war room does not see everything, nil if it does. What has ended is seen to its end.
-func (s *service) blind() error {
-	if s.hasEnded() {
-		return nil
+// state says why not everything is seen, nil if it is: what /readyz, the page and the heartbeat go by.
+func (s *service) state() error {
+	waits, blind := s.waiting(), s.blindness.err()
+	if waits != nil && blind != nil {
+		return fmt.Errorf("%w; %w", waits, blind)
 	}
-	return s.waiting()
+	return cmp.Or(waits, blind)
 }
 
 // former takes an alert that a former run wrote.

@@ -116,7 +116,7 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	probes, err := startProbes(o.listen, "--listen", registry, o.service.waiting, answers)
+	probes, err := startProbes(o.listen, "--listen", registry, o.service.state, answers)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,9 @@ func TestDemoStays(t *testing.T) {
 		t.Errorf("the page says\n%s", page)
 	}
 	askEverything(t, "http://"+listen)
+	if status, body := d.get("/readyz"); status != 200 || strings.Contains(page, "Not all is seen") {
+		t.Errorf("all was seen to its end, and /readyz says %d %s", status, body)
+	}
 	if status, _ := d.get("/nothing"); status != 404 {
 		t.Errorf("/nothing: %d", status)
 	}

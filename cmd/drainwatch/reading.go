@@ -24,7 +24,7 @@ func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error
 			"if that is meant, start afresh with another ingest.group or topics.prefix",
 		}
 	}
-	p.owned, p.caughtUp, p.committed, p.idleSince = true, false, a.Committed, time.Time{}
+	p.owned, p.caughtUp, p.committed, p.idleSince, p.heardAt = true, false, a.Committed, time.Time{}, time.Now()
 	if p.next < 0 {
 		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
 	}
@@ -69,18 +69,26 @@ func (s *service) Idle(_ context.Context, partition int32, head int64) error {
 // advance notes how far a partition was read and now and then tells the group, for the tools that show lag.
 func (s *service) advance(partition int32, next int64, idle bool) {
 	s.mu.Lock()
+	now := time.Now()
 	p := s.parts[partition]
-	p.next = next
+	p.next, p.heardAt = next, now
 	p.caughtUp = p.caughtUp || idle
-	if !idle {
+	if idle {
+		p.atEnd = now
+	} else {
 		p.idleSince = time.Time{}
+	}
+	if !idle && p.caughtUp {
+		p.pulse.beat(now)
+	}
+	if !idle && s.opened {
+		s.pulse.beat(now)
 	}
 	if idle && !s.opened && s.allCaughtUp() {
 		s.opened = true
 		close(s.ready)
 		s.log.Info().Msg("run: caught up with the topic")
 	}
-	now := time.Now()
 	due := next > p.committed && now.Sub(p.commitAt) >= commitEvery
 	if due {
 		p.commitAt, p.committed = now, next
@@ -118,6 +126,7 @@ func (s *service) Revoked(partition int32) {
 
 // Unreadable implements stream.Skipper: a batch that cannot be taken apart is a dead letter, and no reason to stop.
 func (s *service) Unreadable(ctx context.Context, err *stream.UnreadableError) error {
+	s.unreadable.Add(1)
 	s.log.Error().Err(err).Msg("run: a record batch is damaged; its rows are not counted")
 	return s.sink.refuse(ctx, deadKey{err.Partition, err.From}, "", "", "batch", err.Error())
 }

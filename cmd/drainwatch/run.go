@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -13,6 +14,8 @@ func newRunCmd() *cobra.Command {
 		Long: `run is the service: it consumes the usage topic, writes alerts to the alerts topic and what cannot be used to the
 dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes. Alerts are also delivered to the
 configured sinks, from an outbox under state.path, so that none is lost when the program is killed.
+What it cannot see (lag, silence, unreadable rows, clocks that are off, sinks that fail) is told to the sinks as well,
+and makes /readyz answer 503 with what it is blind to.
 
 The war room is on listen.api: a page of the incidents, and the API under /api/v1 that incidents, cohorts, users and
 explain ask. Nobody is authenticated there, so an address that other machines reach is refused unless listen.open is set.
@@ -65,7 +68,8 @@ func runService(cmd *cobra.Command, _ []string) error {
 	conf.logWarnings(log)
 	registry := newRegistry()
 	s := newService(conf, log, registry)
-	probes, err := startProbes(conf.Listen.Probes, "listen.probes", registry, s.waiting, nil)
+	s.blindness = newBlindness(log, registry)
+	probes, err := startProbes(conf.Listen.Probes, "listen.probes", registry, s.state, nil)
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func runService(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	api, err := startProbes(conf.Listen.API, "listen.api", registry, s.waiting, answers)
+	api, err := startProbes(conf.Listen.API, "listen.api", registry, s.state, answers)
 	if err != nil {
 		return err
 	}
@@ -82,11 +86,15 @@ func runService(cmd *cobra.Command, _ []string) error {
 	if s.notifier, err = conf.notifier(log, registry, cmd.OutOrStdout(), true, ""); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
 	if s.notifier != nil {
-		ctx, stop := context.WithCancel(cmd.Context())
-		defer stop()
-		go watchRetries(ctx, s.notifier, conf.outboxDir(), log)
+		s.blindness.adopt(s.notifier)
+		beside.Go(func() { watchRetries(ctx, s.notifier, conf.outboxDir(), log) })
 	}
+	beside.Go(func() { s.blindness.run(ctx, s.look) })
 	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("api", "http://"+api.addr).Str("probes", "http://"+probes.addr).Msg("run: started")
 	if err := s.run(cmd.Context()); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,9 @@ type service struct {
 	onAlert   func(incident.Record) // told of every alert; may be nil
 	notifier  *notify.Dispatcher    // told of every alert once it is written; run closes it; may be nil
 	board     *warroom.Board        // the incidents, for who asks
+	blindness *blindness            // what it does not see; nil where nobody asks
+
+	checkpointAge func(now time.Time) time.Duration // of the last checkpoint; nil without checkpoints
 
 	client   *stream.Client
 	consumer *stream.Consumer
@@ -49,6 +53,8 @@ type service struct {
 
 	mu         sync.Mutex
 	phase      string              // what it waits for until it reads; "" then
+	phaseAt    time.Time           // since when
+	pulse      pulse               // of rows, once it has caught up
 	parts      map[int32]*progress // by partition
 	opened     bool                // every partition has been read to its end once
 	ready      chan struct{}       // closed then
@@ -58,7 +64,10 @@ type service struct {
 	bookedRows int64               // and what had been read then
 	ended      bool                // the input has ended: close the books
 	finish     context.CancelFunc  // stops reading
-	result     detector.Summary    // once it has
+	closed     bool                // and the books are closed
+	result     detector.Summary    // once they are
+
+	unreadable atomic.Int64 // batches that could not be taken apart
 }
 
 // progress is how far a partition was read in this process.
@@ -66,13 +75,16 @@ type progress struct {
 	owned, caughtUp bool
 	next            int64     // offset; -1 before the first record
 	idleSince       time.Time // since when there was nothing new; zero while there is
+	heardAt         time.Time // when the broker said last that there are rows, or none
+	atEnd           time.Time // when it was at the log's end last
+	pulse           pulse     // of rows, once caught up
 	committed       int64
 	commitAt        time.Time
 }
 
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
 	return &service{
-		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka",
+		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka", phaseAt: time.Now(),
 		board: &warroom.Board{}, parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
 	}
 }
@@ -99,7 +111,7 @@ func (s *service) topic(name string) string { return s.conf.Topics.Prefix + name
 // enter notes what the service waits for.
 func (s *service) enter(phase string) {
 	s.mu.Lock()
-	s.phase = phase
+	s.phase, s.phaseAt = phase, time.Now()
 	s.mu.Unlock()
 	if phase != "" {
 		s.log.Info().Msg("run: " + phase)
@@ -110,7 +122,12 @@ func (s *service) enter(phase string) {
 func (s *service) waiting() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != "" {
+	switch {
+	case s.closed:
+		return nil // all that there was has been seen
+	case s.ended:
+		return errors.New("closing the books")
+	case s.phase != "":
 		return errors.New(s.phase)
 	}
 	behind, foreign := 0, 0
@@ -187,6 +204,9 @@ func (s *service) run(ctx context.Context) (err error) {
 		if s.result, err = s.engine.Finish(ctx); err == nil {
 			err = s.sink.resume(ctx)
 		}
+		s.mu.Lock()
+		s.closed = err == nil
+		s.mu.Unlock()
 	}
 	if cerr := s.engine.Close(); err == nil {
 		err = cerr

@@ -53,14 +53,18 @@ type Dispatcher struct {
 
 	mu      sync.Mutex
 	rand    *rand.Rand
-	upto    map[string]int        // by incident: the revision taken last
-	dirty   map[string]func() any // by key: what its value is now; nil removes it
-	change  uint64                // counts what was made dirty
-	durable uint64                // the part of it that the store has
-	moved   chan struct{}         // closed and replaced whenever something happened
-	serial  int64                 // of entries
-	running bool
+	upto    map[string]int             // by incident: the revision taken last
+	dirty   map[string]func() any      // by key: what its value is now; nil removes it
+	change  uint64                     // counts what was made dirty
+	durable uint64                     // the part of it that the store has
+	moved   chan struct{}              // closed and replaced whenever something happened
+	serial  int64                      // of entries
+	running bool                       // Start was called
+	sending bool                       // lanes run
 	former  map[string]incident.Record // what fired before this start, for sinks that are new
+
+	troubles     map[string]*trouble // what the program itself suffers from, as the sinks were told
+	storeFailing time.Time           // since when the store cannot be written; zero while it can
 }
 
 // New opens the sinks and takes up what the store kept. Nothing is sent before Start.
@@ -96,7 +100,7 @@ func newDispatcher(opts Options, sinks map[string]Sink) (*Dispatcher, error) {
 	d := &Dispatcher{
 		opts: opts, log: opts.Log, lanes: map[string]*lane{}, flush: make(chan struct{}, 1), rand: opts.Rand,
 		upto: map[string]int{}, dirty: map[string]func() any{}, moved: make(chan struct{}),
-		stop: make(chan struct{}), former: map[string]incident.Record{},
+		stop: make(chan struct{}), former: map[string]incident.Record{}, troubles: map[string]*trouble{},
 	}
 	if d.rand == nil {
 		d.rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
@@ -125,12 +129,23 @@ func (d *Dispatcher) Start() {
 	}
 	d.running = true
 	d.introduce()
-	d.settleOutages()
 	for _, l := range d.lanes {
 		if !l.known {
 			l.known = true
 			d.touch("visited/"+l.settings.Name, func() any { return l.settings.Name })
 		}
+	}
+	d.send()
+	d.stir()
+}
+
+// send has the lanes run. d.mu is held.
+func (d *Dispatcher) send() {
+	if d.sending {
+		return
+	}
+	d.sending = true
+	for _, l := range d.lanes {
 		d.work.Go(l.run)
 	}
 	if d.opts.Store != nil {
@@ -353,7 +368,11 @@ func (d *Dispatcher) save() bool {
 	d.durable = change
 	d.stir()
 	if err == nil {
+		d.storeFailing = time.Time{}
 		return true
+	}
+	if d.storeFailing.IsZero() {
+		d.storeFailing = d.opts.Now()
 	}
 	d.metrics.storeFailures.Inc()
 	d.log.Error().Err(err).Msg("notify: the outbox cannot be written; alerts are sent, but may be sent again or late after a restart; free the disk")

@@ -3,6 +3,10 @@
 // A [Dispatcher] takes revisions of incidents ([Dispatcher.Offer]), writes them to an outbox, and has a lane for each sink send
 // them, one at a time. It never decides what is an incident or how severe it is.
 //
+// What keeps the program itself from seeing or telling is a [Trouble] ([Dispatcher.Tell]): an incident of its own that goes to the
+// sinks alone, with class and cause unknown and an id that begins with blind_. A [Watch] says from a measure when one begins,
+// gets worse and is over; what is measured is its caller's business.
+//
 // # Invariants
 //
 //   - Delivery is at least once. A revision is in the [Store], synced to disk, before its first attempt, and leaves it when the
@@ -13,7 +17,8 @@
 //   - Whoever was told that an incident fires is told how it goes on, whatever routes say of its later class.
 //   - A sink that fails, hangs or talks without end holds up neither another sink nor whoever offers. Retries are those of the
 //     protocol and end in a dead letter, which is kept and can be retried.
-//   - A sink that has failed for five minutes, or is switched off, is an incident of its own at the other sinks.
+//   - Nobody would notice that nobody is told: a trouble about a sink ([Dispatcher.SinkStates]) is told to the others, and a
+//     trouble is told even before Start. No rate cap holds it back.
 //   - Memory is bounded: beyond a rate of new incidents a sink gets a digest that counts and names what it held back.
 //   - No secret reaches a log, an error or a reply that is shown. Secrets are read from their files at each use.
 //   - Text that comes from rows means nothing to whatever shows it (inert).

@@ -35,8 +35,7 @@ type lane struct {
 	gone      string    // why it is switched off; "" if it is not
 	lastError string
 
-	failingSince time.Time        // zero while it takes alerts
-	outage       *incident.Record // what the other sinks were told of it; nil if nothing
+	failingSince time.Time // zero while it takes alerts
 }
 
 func newLane(d *Dispatcher, s Settings, sink Sink) *lane {

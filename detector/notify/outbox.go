@@ -103,6 +103,12 @@ func (d *Dispatcher) load() error {
 				d.lanes[g.Sink].digests[g.Severity] = &g
 			}
 			owner = g.Sink
+		case "trouble":
+			var x trouble
+			if err = json.Unmarshal(value, &x); err == nil {
+				d.troubles[x.Kind+"/"+x.About] = &x
+			}
+			owner = "-"
 		case "dead":
 			var x Dead
 			if err = json.Unmarshal(value, &x); err == nil && d.lanes[x.Sink] != nil {

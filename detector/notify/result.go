@@ -29,7 +29,7 @@ func (l *lane) delivered(j *job, now time.Time) {
 			}
 		}
 	}
-	l.recovered(now)
+	l.failingSince = time.Time{}
 	if j.entry == nil {
 		t.againAt = now.Add(l.policy.Repeat)
 		if t.Told.Status == incident.Resolved && now.Sub(t.ToldAt) >= l.policy.RepeatResolved {
@@ -65,8 +65,8 @@ func (l *lane) failed(j *job, err error, now time.Time) {
 	if l.fails >= breakerFails {
 		l.restUntil = now.Add(l.jitter(min(breakerPause<<min(l.fails-breakerFails, 10), breakerMost)))
 	}
-	if kind == Retry {
-		l.suffering(now)
+	if kind != Refused && l.failingSince.IsZero() {
+		l.failingSince = now
 	}
 	if after > 0 && l.restUntil.Before(now.Add(after)) {
 		l.restUntil = now.Add(after)
@@ -78,7 +78,6 @@ func (l *lane) failed(j *job, err error, now time.Time) {
 	}
 	if kind == Gone {
 		l.gone = l.lastError
-		l.suffering(now)
 		l.log().Error().Str("error", l.lastError).Msg("notify: the receiver wants nothing more and is switched off until a restart or notify retry")
 		for _, other := range l.threads {
 			for _, e := range slices.Clone(other.Queue) {

@@ -52,7 +52,7 @@ func cut(s string, n int) string {
 // headline is the first line of what people read: mark and state in front of who, how many times, since when, how much, verdict.
 func (n *Notification) headline() string {
 	line := incident.Headline(&n.Record)
-	if n.isDigest() || n.isOutage() {
+	if n.isDigest() || n.isBlind() {
 		line = n.Record.Title // it has no verdict
 	}
 	if n.Record.Status == incident.Resolved {
@@ -65,8 +65,6 @@ func (n *Notification) headline() string {
 }
 
 func (n *Notification) isDigest() bool { return strings.HasPrefix(n.Record.Incident, digestPrefix) }
-
-func (n *Notification) isOutage() bool { return strings.HasPrefix(n.Record.Incident, outagePrefix) }
 
 // title is the headline in a few words.
 func (n *Notification) title() string {
@@ -111,6 +109,8 @@ func (n *Notification) facts() (out []fact) {
 				label := "for"
 				if against {
 					label = "against"
+				} else if n.isBlind() && e.Code == adviceCode {
+					label = "do"
 				}
 				add(label, e.Text)
 			}
@@ -119,8 +119,7 @@ func (n *Notification) facts() (out []fact) {
 	switch {
 	case n.isDigest():
 		add("do", "look at the alerts topic or the war room")
-	case n.isOutage():
-		add("do", outageAdvice)
+	case n.isBlind(): // its evidence ends with it
 	case n.Mark == "TEST":
 		add("do", "nothing")
 	default:
