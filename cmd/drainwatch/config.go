@@ -23,6 +23,7 @@ type Config struct {
 	Calendar   []calendarConfig             `yaml:"calendar"`
 	Sinks      []notify.Settings            `yaml:"sinks"`
 	Routes     []routeConfig                `yaml:"routes"`
+	Heartbeat  heartbeatConfig              `yaml:"heartbeat"`
 	Runbook    string                       `yaml:"runbook"` // address of the page that an alert sends people to
 
 	kafkaPassword string // KAFKA_SASL_PASSWORD: has no key, so that no file can hold it
@@ -102,6 +103,14 @@ type routeConfig struct {
 	Sinks []string          `yaml:"sinks,flow"`
 }
 
+type heartbeatConfig struct {
+	URL          string   `yaml:"url,omitempty"`
+	URLFile      string   `yaml:"url_file,omitempty"`
+	AllowPrivate bool     `yaml:"allow_private,omitempty"`
+	Sinks        []string `yaml:"sinks,flow,omitempty"` // of kind alertmanager
+	Every        span     `yaml:"every"`
+}
+
 // defaultConfig returns what holds where nothing is configured.
 func defaultConfig() *Config {
 	c := &Config{
@@ -112,6 +121,7 @@ func defaultConfig() *Config {
 		Topics:     topicsConfig{Prefix: "drainwatch."},
 		State:      stateConfig{Store: "dir", Path: "./drainwatch-state", Every: span(30 * time.Second)},
 		Listen:     listenConfig{API: "127.0.0.1:8080", Probes: "127.0.0.1:8081"},
+		Heartbeat:  heartbeatConfig{Every: span(time.Minute)},
 		Thresholds: thresholdsOf(detector.DefaultThresholds()),
 		Severity: severityConfig{
 			PageFactor: detector.DefaultPageFactor, MinUsers: detector.DefaultMinUsers, MaterialCredits: amount(detector.DefaultMaterialCredits),

@@ -205,7 +205,7 @@ func TestConfigEffectiveIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", string(text), "ingest: {dedupe_memory: 2000001, lateness: 90s}\nseverity: {material_credits: 0.000000001}", "thresholds: {volume: 43.25, farm: 1e6}"} {
+	for _, text := range []string{"", string(text), "ingest: {dedupe_memory: 2000001, lateness: 90s}\nseverity: {material_credits: 0.000000001}", "thresholds: {volume: 43.25, farm: 1e6}", "heartbeat: {url: 'https://hc.example.org/5ec4e7?x=5ec4e7', every: 90s}"} {
 		first := mustParse(t, text)
 		printed, err := first.effective()
 		if err != nil {
@@ -215,6 +215,9 @@ func TestConfigEffectiveIsReadBack(t *testing.T) {
 		again, err := second.effective()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.Contains(string(printed), "5ec4e7") {
+			t.Errorf("shows a secret:\n%s", printed)
 		}
 		if string(again) != string(printed) || first.version() != second.version() {
 			t.Errorf("printed\n%s\nread back as\n%s", printed, again)

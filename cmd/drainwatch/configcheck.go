@@ -66,11 +66,21 @@ func (c *Config) effective() ([]byte, error) {
 			s.URLs[j] = maskURL(s.URLs[j])
 		}
 	}
+	shown.Heartbeat.URL = maskPath(c.Heartbeat.URL)
 	text, err := yaml.Marshal(&shown)
 	if err == nil && c.kafkaPassword != "" {
 		text = append(text, "# ingest.sasl: password from KAFKA_SASL_PASSWORD: "+masked+"\n"...)
 	}
 	return text, err
+}
+
+// maskPath hides all but the host: whoever knows the rest can pretend that all is well.
+func maskPath(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || link == "" {
+		return link
+	}
+	return u.Scheme + "://" + u.Host + "/" + masked
 }
 
 // maskURL hides the values of the query, which receivers like to use as tokens.

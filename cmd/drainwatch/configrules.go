@@ -52,6 +52,7 @@ func (c *checker) check() {
 	}
 	c.checkSinks()
 	c.checkRoutes()
+	c.checkHeartbeat()
 }
 
 // kafkaName is what Kafka takes as the name of a topic.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/notify"
@@ -115,6 +116,27 @@ func (c *checker) checkRoutes() {
 			c.checkMatch(key+".match."+field, field, r.Match[field])
 		}
 	}
+}
+
+func (c *checker) checkHeartbeat() {
+	h := &c.Heartbeat
+	if h.URL != "" && h.URLFile != "" {
+		c.refuse("heartbeat.url_file", "stands beside url; keep one, and the file where the address is a secret")
+	}
+	if h.URL != "" {
+		c.checkOutbound("heartbeat.url", h.URL, h.AllowPrivate)
+	}
+	c.checkSecretFile("heartbeat.url_file", h.URLFile)
+	for i, name := range h.Sinks {
+		key := fmt.Sprintf("heartbeat.sinks[%d]", i)
+		switch at := slices.IndexFunc(c.Sinks, func(s notify.Settings) bool { return s.Name == name }); {
+		case at < 0:
+			c.refuse(key, "no sink is named %q; name one that stands under sinks", name)
+		case c.Sinks[at].Kind != "alertmanager":
+			c.refuse(key, "%s is of kind %s, which shows no alert that always fires; name one of kind alertmanager, or give a url", name, c.Sinks[at].Kind)
+		}
+	}
+	c.between("heartbeat.every", h.Every, 5*time.Second, time.Hour)
 }
 
 // matchValues are the alert fields that a route can match, with the values that the contract gives them.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,26 @@ func (c *Config) notifier(log zerolog.Logger, registry prometheus.Registerer, ou
 	}
 	log.Info().Int("sinks", len(c.Sinks)).Int("routes", len(c.Routes)).Msg("notify: alerts are delivered")
 	return d, nil
+}
+
+// heartbeat opens the dead man's switch; nil if none is configured.
+func (c *Config) heartbeat(well func() error, log zerolog.Logger, registry prometheus.Registerer) (run func(context.Context), err error) {
+	h := notify.Heartbeat{
+		URL: c.Heartbeat.URL, URLFile: c.Heartbeat.URLFile, AllowPrivate: c.Heartbeat.AllowPrivate, Every: time.Duration(c.Heartbeat.Every),
+		Labels: map[string]string{"topic": c.Ingest.Topic, "group": c.Ingest.Group}, Well: well, Log: log, Registerer: registry,
+	}
+	for _, s := range c.Sinks {
+		if slices.Contains(c.Heartbeat.Sinks, s.Name) {
+			h.Sinks = append(h.Sinks, s)
+		}
+	}
+	if h.URL == "" && h.URLFile == "" && len(h.Sinks) == 0 {
+		return nil, nil
+	}
+	if run, err = h.Open(); err != nil {
+		return nil, usageError{err}
+	}
+	return run, nil
 }
 
 // watchRetries sends dead letters again when notify retry asks for it, until ctx is done.

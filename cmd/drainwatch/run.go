@@ -83,6 +83,10 @@ func runService(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer api.close()
+	beat, err := conf.heartbeat(s.state, log, registry)
+	if err != nil {
+		return err
+	}
 	if s.notifier, err = conf.notifier(log, registry, cmd.OutOrStdout(), true, ""); err != nil {
 		return err
 	}
@@ -95,6 +99,9 @@ func runService(cmd *cobra.Command, _ []string) error {
 		beside.Go(func() { watchRetries(ctx, s.notifier, conf.outboxDir(), log) })
 	}
 	beside.Go(func() { s.blindness.run(ctx, s.look) })
+	if beat != nil {
+		beside.Go(func() { beat(ctx) })
+	}
 	log.Info().Str("version", buildInfo().Version).Str("config_version", conf.version()).Str("api", "http://"+api.addr).Str("probes", "http://"+probes.addr).Msg("run: started")
 	if err := s.run(cmd.Context()); err != nil {
 		return err

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -55,18 +54,23 @@ type amAlert struct {
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
-// Send implements Sink. Peers gossip, but each is told, since one that was away would not know. One that took the alert
-// suffices: the others hear it when it is said again.
+// Send implements Sink.
 func (a *alertmanager) Send(ctx context.Context, n *Notification) (string, error) {
 	body, err := jsonText(a.alerts(n))
 	if err != nil {
 		return "", refusef("write alert: %w", err)
 	}
+	return a.send(ctx, body, n.Now)
+}
+
+// send posts alerts to every peer. Peers gossip, but each is told, since one that was away would not know. One that took them
+// suffices: the others hear them when they are said again.
+func (a *alertmanager) send(ctx context.Context, body []byte, now time.Time) (string, error) {
 	replies, errs := make([]string, len(a.urls)), make([]error, len(a.urls))
 	var peers sync.WaitGroup
 	for i, u := range a.urls {
 		peers.Go(func() {
-			r, err := a.client.post(ctx, u, nil, body, n.Now)
+			r, err := a.client.post(ctx, u, nil, body, now)
 			if err == nil {
 				if err = r.judge(func(status int) bool { return status == 400 }); err == nil && strings.Contains(r.body, `"status":"error"`) {
 					err = fmt.Errorf("answered %s", r)
@@ -173,5 +177,3 @@ func amIdentity(labels map[string]string) string {
 	}
 	return string(text)
 }
-
-var errNoSuccess = errors.New("answered 2xx with a body that reports no success")

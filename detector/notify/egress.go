@@ -85,18 +85,23 @@ func (r *reply) String() string {
 
 // post sends a JSON body. Errors name the host alone, since an address may be a secret; secrets that the reply echoes are masked.
 func (c *client) post(ctx context.Context, link string, header http.Header, body []byte, now time.Time, secrets ...string) (*reply, error) {
+	all := http.Header{"Content-Type": {"application/json"}}
+	maps.Copy(all, header)
+	return c.do(ctx, http.MethodPost, link, all, body, now, secrets...)
+}
+
+func (c *client) do(ctx context.Context, method, link string, header http.Header, body []byte, now time.Time, secrets ...string) (*reply, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, link, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, link, bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("the address cannot be used; write https://host/path")
 	}
 	maps.Copy(req.Header, header)
-	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "drainwatch")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("post to %s: %w", req.URL.Host, plainError(ctx, err))
+		return nil, fmt.Errorf("%s to %s: %w", strings.ToLower(method), req.URL.Host, plainError(ctx, err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	out := &reply{status: res.StatusCode, after: retryAfter(res.Header.Get("Retry-After"), now)}
@@ -134,6 +139,20 @@ func (r *reply) judge(refused func(status int) bool) error {
 		f.Outcome = Refused
 	}
 	return f
+}
+
+var errNoSuccess = errors.New("answered 2xx with a body that reports no success")
+
+// success returns what a receiver replied that says in the body, too, whether it took the message. Otherwise its 2xx may come
+// from something in between, and the message is sent again; most statuses of 4xx say that it will never be taken.
+func (r *reply) success(says func(body string) bool) (string, error) {
+	if err := r.judge(refusedByPayload); err != nil {
+		return "", err
+	}
+	if r.broken != nil || !says(r.body) {
+		return "", fmt.Errorf("%w: %s", errNoSuccess, r)
+	}
+	return r.String(), nil
 }
 
 // refusedByPayload are the statuses by which most receivers say that they will never take this message.

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -91,14 +90,10 @@ func (p *pagerDuty) Send(ctx context.Context, n *Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := r.judge(refusedByPayload); err != nil {
-		return "", err
-	}
-	var said struct{ Status string }
-	if r.broken != nil || json.Unmarshal([]byte(r.body), &said) != nil || said.Status != "success" {
-		return "", fmt.Errorf("%w: %s", errNoSuccess, r)
-	}
-	return r.String(), nil
+	return r.success(func(body string) bool {
+		var said struct{ Status string }
+		return json.Unmarshal([]byte(body), &said) == nil && said.Status == "success"
+	})
 }
 
 func (p *pagerDuty) event(n *Notification, key string) pdEvent {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -52,6 +53,31 @@ func (f secretFile) one() (string, error) {
 		return "", fmt.Errorf("read secret %s: holds %d lines where one belongs; keep one", string(f), len(lines))
 	}
 	return lines[0], nil
+}
+
+// link returns the only line of the file, which has to be an address that may be reached. what says where one gets it.
+func (f secretFile) link(allowPrivate bool, what string) (string, error) {
+	link, err := f.one()
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(link)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("read secret %s: is no web address; write %s", string(f), what)
+	case !allowPrivate && (u.Scheme != "https" || PrivateHost(u.Hostname())):
+		return "", fmt.Errorf("read secret %s: is not encrypted or leads to a private address; use https://, or set allow_private: true for a receiver inside your own network", string(f))
+	}
+	return link, nil
+}
+
+// linkSecrets returns what of an address no error may show: whoever knows it can send to it.
+func linkSecrets(link string) []string {
+	secrets := []string{link}
+	if u, err := url.Parse(link); err == nil {
+		secrets = append(secrets, strings.Trim(u.Path, "/"), u.RawQuery)
+	}
+	return secrets
 }
 
 // maskAll hides secrets in a text that came from outside, such as a reply that echoes the request.

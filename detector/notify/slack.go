@@ -2,9 +2,7 @@ package notify
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -40,18 +38,7 @@ func (c *slack) Policy() Policy {
 
 // address reads where to post. It is a secret, so no error shows it.
 func (c *slack) address() (string, error) {
-	link, err := c.url.one()
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(link)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("read secret %s: is no web address; write the one that Slack gave for the incoming webhook", string(c.url))
-	case !c.allowPrivate && (u.Scheme != "https" || PrivateHost(u.Hostname())):
-		return "", fmt.Errorf("read secret %s: is not encrypted or leads to a private address; use https://, or set allow_private: true for a receiver inside your own network", string(c.url))
-	}
-	return link, nil
+	return c.url.link(c.allowPrivate, "the one that Slack gave for the incoming webhook")
 }
 
 type slackMessage struct {
@@ -84,21 +71,11 @@ func (c *slack) Send(ctx context.Context, n *Notification) (string, error) {
 	if err != nil {
 		return "", refusef("write message: %w", err)
 	}
-	secrets := []string{link}
-	if u, err := url.Parse(link); err == nil {
-		secrets = append(secrets, strings.Trim(u.Path, "/"), u.RawQuery)
-	}
-	r, err := c.client.post(ctx, link, nil, body, n.Now, secrets...)
+	r, err := c.client.post(ctx, link, nil, body, n.Now, linkSecrets(link)...)
 	if err != nil {
 		return "", err
 	}
-	if err := r.judge(refusedByPayload); err != nil {
-		return "", err
-	}
-	if r.broken != nil || strings.TrimSpace(r.body) != "ok" {
-		return "", fmt.Errorf("%w: %s", errNoSuccess, r)
-	}
-	return r.String(), nil
+	return r.success(func(body string) bool { return strings.TrimSpace(body) == "ok" })
 }
 
 func (c *slack) message(n *Notification) slackMessage {
