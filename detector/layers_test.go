@@ -16,25 +16,26 @@ import (
 
 const module = "github.com/drainwatch/drainwatch"
 
-// layers says what each package may import of this module, downwards only. Sub-packages of stats, fixtures and
-// stream share their parent's line. A package that is not here is refused: decide its layer first.
+// layers says what each package may import of this module, downwards only. Sub-packages of stats, fixtures,
+// stream and state share their parent's line. A package that is not here is refused: decide its layer first.
 var layers = map[string][]string{
 	"stats":    {},
 	"fixtures": {"detector/event"}, // never stats: expected answers must not come from the code under test
 
 	// The core: pure, in event time.
-	"detector/event":    {},
-	"detector/dense":    {},
-	"detector/dedupe":   {"detector/event", "stats"},
-	"detector/price":    {"detector/event", "stats"},
-	"detector/cohort":   {"detector/event", "detector/price", "detector/window", "stats"},
-	"detector/window":   {"detector/event", "detector/dense"},
-	"detector/profile":  {"detector/event", "detector/price", "detector/cohort", "stats"},
-	"detector/verdict":  {"detector/event", "detector/price", "detector/cohort", "detector/profile", "stats"},
-	"detector/incident": {"detector/event", "detector/cohort", "detector/verdict"},
+	"detector/state":    {},
+	"detector/event":    {"detector/state"},
+	"detector/dense":    {"detector/state"},
+	"detector/dedupe":   {"detector/state", "detector/event", "stats"},
+	"detector/price":    {"detector/state", "detector/event", "stats"},
+	"detector/cohort":   {"detector/state", "detector/event", "detector/price", "detector/window", "stats"},
+	"detector/window":   {"detector/state", "detector/event", "detector/dense"},
+	"detector/profile":  {"detector/state", "detector/event", "detector/price", "detector/cohort", "stats"},
+	"detector/verdict":  {"detector/state", "detector/event", "detector/price", "detector/cohort", "detector/profile", "stats"},
+	"detector/incident": {"detector/state", "detector/event", "detector/cohort", "detector/verdict"},
 	"detector/ledger":   {"detector/event", "detector/price", "detector/dedupe", "detector/cohort", "detector/verdict", "detector/incident"},
 	"detector": {
-		"detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
+		"detector/state", "detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 		"detector/verdict", "detector/incident", "detector/ledger", "stats",
 	},
 
@@ -54,7 +55,7 @@ var layers = map[string][]string{
 
 // pure are the packages that do no IO: no file, socket or log.
 var pure = []string{
-	"stats", "detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
+	"stats", "detector/state", "detector/event", "detector/dense", "detector/dedupe", "detector/price", "detector/cohort", "detector/profile", "detector/window",
 	"detector/verdict", "detector/incident", "detector/ledger",
 }
 
@@ -251,7 +252,7 @@ func importFault(dir, target string, test bool) string {
 
 // layerOf returns the line of the table that a directory falls under.
 func layerOf(dir string) string {
-	for _, tree := range []string{"stats", "fixtures", "detector/stream"} {
+	for _, tree := range []string{"stats", "fixtures", "detector/stream", "detector/state"} {
 		if within(dir, tree) {
 			return tree
 		}

@@ -63,6 +63,12 @@ func (x *Index) Add(hash uint64) (n uint32) {
 		n, x.free = x.free[k-1], x.free[:k-1]
 	}
 	x.hash.Grow(n + 1)
+	x.put(hash, n)
+	return n
+}
+
+// put enters a hash under its number, for which there is room.
+func (x *Index) put(hash uint64, n uint32) {
 	*x.hash.At(n) = hash
 	x.len++
 	p := &x.parts[hash>>56]
@@ -77,7 +83,6 @@ func (x *Index) Add(hash uint64) (n uint32) {
 	}
 	p.used++
 	p.put(hash, n+1)
-	return n
 }
 
 // Remove gives up a number and its hash.

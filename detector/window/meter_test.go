@@ -28,7 +28,7 @@ func steady(m *Meter, first, last int, credits float64, change func(*event.Event
 	return dry
 }
 
-func state(m *Meter, sec int) State { return m.States(at(sec))[0] }
+func stateOf(m *Meter, sec int) State { return m.States(at(sec))[0] }
 
 // A window of 40 credits takes 60 charges of two thirds in its five hours: above that it ends early.
 func TestRunsDry(t *testing.T) {
@@ -46,8 +46,8 @@ func TestRunsDry(t *testing.T) {
 	} {
 		m := metered()
 		dry := steady(m, 0, c.until, c.credits, nil)
-		if (len(dry) > 0) != c.dry || state(m, 300*c.until).Dry != min(len(dry), 1) {
-			t.Errorf("%s: dry at charges %v, state %+v", c.name, dry, state(m, 300*c.until))
+		if (len(dry) > 0) != c.dry || stateOf(m, 300*c.until).Dry != min(len(dry), 1) {
+			t.Errorf("%s: dry at charges %v, state %+v", c.name, dry, stateOf(m, 300*c.until))
 		}
 	}
 }
@@ -58,15 +58,15 @@ func TestDryOnceAnHour(t *testing.T) {
 	if dry := steady(m, 0, 35, 1.5, nil); len(dry) != 3 {
 		t.Errorf("dry at charges %v in the three hours, want three", dry)
 	}
-	if s := state(m, 300*35); s.Dry != 1 || s.Within != [2]int{1, 1} {
+	if s := stateOf(m, 300*35); s.Dry != 1 || s.Within != [2]int{1, 1} {
 		t.Errorf("%+v after 54 credits", s)
 	}
 	m = metered()
 	steady(m, 0, 20, 1.5, nil)
-	if s := state(m, 4*3600+1800); s.Dry != 0 || s.Users != 1 {
+	if s := stateOf(m, 4*3600+1800); s.Dry != 0 || s.Users != 1 {
 		t.Errorf("%+v after hours of rest with 8 credits left", s)
 	}
-	if s := state(m, 6*3600); s.Users != 0 {
+	if s := stateOf(m, 6*3600); s.Users != 0 {
 		t.Errorf("%+v after the window's end", s)
 	}
 }
@@ -87,7 +87,7 @@ func TestLeft(t *testing.T) {
 func TestPace(t *testing.T) {
 	m := metered()
 	steady(m, 0, 57, 0.5, nil)
-	s := state(m, 300*57)
+	s := stateOf(m, 300*57)
 	if fast := s.PerHour[0].Float64(); fast < 5.5 || fast > 6.5 {
 		t.Errorf("pace %.2f credits an hour of 6", fast)
 	}
@@ -148,12 +148,12 @@ func TestPool(t *testing.T) {
 	m := metered()
 	pool := func(e *event.Event) { e.Dims[event.Pool] = "supplementary" }
 	steady(m, 0, 24, 1.5, pool)
-	s := state(m, 300*24)
+	s := stateOf(m, 300*24)
 	if p := s.Pools[0]; p.Pool != "supplementary" || p.Users != 1 || p.Within != [2]int{0, 1} {
 		t.Errorf("37.5 credits of 50 in two hours: %+v", p)
 	}
 	steady(m, 25, 30, 1.5, pool)
-	if p := state(m, 300*30).Pools[0]; p.Within != [2]int{1, 1} {
+	if p := stateOf(m, 300*30).Pools[0]; p.Within != [2]int{1, 1} {
 		t.Errorf("46.5 credits of 50: %+v", p)
 	}
 	if a := m.users.Get(1); a.used != 0 || a.week != 0 {
@@ -180,10 +180,10 @@ func TestStatesAddUp(t *testing.T) {
 		}
 		var sum State
 		for _, m := range parts {
-			s := state(m, 30_000)
+			s := stateOf(m, 30_000)
 			sum.Add(&s)
 		}
-		if want := state(whole, 30_000); fmt.Sprint(sum) != fmt.Sprint(want) {
+		if want := stateOf(whole, 30_000); fmt.Sprint(sum) != fmt.Sprint(want) {
 			t.Fatalf("parts add up to %+v, all are %+v", sum, want)
 		}
 	})

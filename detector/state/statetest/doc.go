@@ -1,0 +1,2 @@
+// Package statetest holds the state of other packages to its word.
+package statetest
