@@ -93,12 +93,9 @@ func (c *Coder) Strings(fields ...*string) {
 
 // Slice is a list; nil stays nil.
 func Slice[T any](c *Coder, p *[]T, item func(*T)) {
-	n := len(*p) + 1
-	if *p == nil {
-		n = 0
-	}
-	if n = c.Count(n, 1) - 1; c.reading {
-		if *p = nil; n < 0 {
+	n, there := c.list(len(*p), *p != nil)
+	if c.reading {
+		if *p = nil; !there {
 			return
 		}
 		*p = []T{}
@@ -116,12 +113,9 @@ func Slice[T any](c *Coder, p *[]T, item func(*T)) {
 
 // Map is a map in the order of its keys; nil stays nil.
 func Map[K cmp.Ordered, V any](c *Coder, p *map[K]V, key func(*K), value func(*V)) {
-	n := len(*p) + 1
-	if *p == nil {
-		n = 0
-	}
-	if n = c.Count(n, 1) - 1; c.reading {
-		if *p = nil; n < 0 {
+	n, there := c.list(len(*p), *p != nil)
+	if c.reading {
+		if *p = nil; !there {
 			return
 		}
 		*p = map[K]V{}

@@ -95,6 +95,14 @@ func (c *Coder) uvarint(v uint64) uint64 {
 	return v
 }
 
+// list writes or reads how many entries follow, of a byte or more, and whether there is a list at all.
+func (c *Coder) list(n int, there bool) (int, bool) {
+	if c.Bools(&there); !there {
+		return 0, false
+	}
+	return c.Count(n, 1), true
+}
+
 // Count writes or reads how many things follow, of which each takes least bytes or more.
 func (c *Coder) Count(n, least int) int {
 	v := c.uvarint(uint64(n))

@@ -114,7 +114,7 @@ func TestRestoreSaysWhatIsWrong(t *testing.T) {
 		{"a long list", write(func(c *Coder) { c.Raw(4); c.Count(1<<40, 0) }), "cannot be in the"},
 		{"a bool", write(func(c *Coder) { c.Raw(5); Uints(c, new(uint8(9))) }), "neither true nor false"},
 		{"no reference", write(func(c *Coder) { c.Raw(8); c.uvarint(5) }), "reference 5 is to nothing"},
-		{"unordered", write(func(c *Coder) { c.Raw(7); fmt.Fprint(c, "\x03\x01b\x00\x01a\x00") }), "not in order"},
+		{"unordered", write(func(c *Coder) { c.Raw(7); fmt.Fprint(c, "\x01\x02\x01b\x00\x01a\x00") }), "not in order"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
