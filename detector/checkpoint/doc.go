@@ -1,7 +1,11 @@
-// Package checkpoint will own durable state: a manifest over immutable parts, a directory store and a Kafka store over
-// what stream offers. It holds no code yet: until it does, a restart rebuilds state by reading the source again.
+// Package checkpoint keeps durable state: checkpoints, each a manifest over parts, in a store. The directory store is here; one
+// over Kafka is to follow.
 //
-// What will hold: a checkpoint is never changed once written, it is used only if its checksum and layout verify, and two
-// owners of a partition can only write the same state for the same offset, so nothing needs fencing. It never decides
-// where to resume against the log (detector does) and never imports another edge.
+// A checkpoint is never changed once written. Its manifest names each part with its length and SHA-256, so that one which is torn,
+// cut off or damaged is told from what was written, and comes last: a checkpoint counts when its manifest is there under its final
+// name. A store gives the newest that verifies, says what it left out and why, and keeps the last three. Two owners of the same
+// partitions can only write the same state for the same offsets, so nothing needs fencing.
+//
+// It knows nothing of what parts mean, never decides where to resume against the log, and never imports another edge. A Dir is for one
+// goroutine, and its directory for one process.
 package checkpoint
