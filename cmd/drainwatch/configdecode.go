@@ -41,6 +41,7 @@ func (f faults) Error() string {
 type place struct {
 	source string // file name, or the variable or flag
 	line   int    // 0 outside of files
+	block  bool   // it is a text that begins on the next line
 }
 
 func (p place) String() string {
@@ -63,7 +64,7 @@ func (d *decoder) place(n *yaml.Node) place {
 	if source, ok := d.origins[n]; ok {
 		return place{source: source}
 	}
-	return place{d.file, n.Line}
+	return place{d.file, n.Line, n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0}
 }
 
 func (d *decoder) fault(n *yaml.Node, path, format string, args ...any) {

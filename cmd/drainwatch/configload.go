@@ -207,7 +207,7 @@ func (d *decoder) broken(err error) {
 		line, _ = strconv.Atoi(m[1])
 		what = what[len(m[0]):]
 	}
-	d.faults = append(d.faults, fault{place{d.file, line}.String(), line, "", "is not YAML: " + what + "; mend the indentation or the quotes there"})
+	d.faults = append(d.faults, fault{place{source: d.file, line: line}.String(), line, "", "is not YAML: " + what + "; mend the indentation or the quotes there"})
 }
 
 // overlay puts the text of a variable or flag in the place of key.

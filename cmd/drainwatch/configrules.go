@@ -32,6 +32,21 @@ func (c *checker) refuse(key, format string, args ...any) {
 	}
 }
 
+// refuseText is refuse for a text of several lines: what begins with "line 2: " is laid at that line of the file.
+func (c *checker) refuseText(key, what string) {
+	c.refuse(key, "%s", what)
+	f, p, line := &c.faults[len(c.faults)-1], c.places[key], 0
+	if n, _ := fmt.Sscanf(what, "line %d:", &line); n == 0 || p.line == 0 || !p.block && line > 1 {
+		return
+	}
+	if !p.block {
+		line--
+	}
+	f.line = p.line + line
+	f.where = place{source: p.source, line: f.line}.String()
+	_, f.what, _ = strings.Cut(what, ": ")
+}
+
 func (c *checker) warn(key, format string, args ...any) {
 	*c.warnings = append(*c.warnings, key+": "+fmt.Sprintf(format, args...))
 }

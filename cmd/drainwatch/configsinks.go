@@ -34,6 +34,9 @@ func (c *checker) checkSinks() {
 		if s.RateCap < 0 {
 			c.refuse(key+".rate_cap", "%d is out of range; give how many new incidents of a severity may be told in %v, or leave it out for %d", s.RateCap, notify.RateWindow, notify.DefaultRateCap)
 		}
+		for _, wrong := range s.CheckTemplate() {
+			c.refuseText(key+"."+wrong.Key, wrong.What)
+		}
 		if s.Quiet != nil {
 			if err := s.Quiet.Check(); err != nil {
 				c.refuse(key+".quiet", "%v", err)

@@ -25,10 +25,15 @@ const (
 type alertmanager struct {
 	client *client
 	urls   []string
+	words  wording
 }
 
 func newAlertmanager(s Settings, _ io.Writer) (Sink, error) {
-	a := &alertmanager{client: newClient(true)} // it lives inside the cluster
+	words, err := s.words(nil)
+	if err != nil {
+		return nil, err
+	}
+	a := &alertmanager{client: newClient(true), words: words} // it lives inside the cluster
 	for _, u := range s.URLs {
 		a.urls = append(a.urls, strings.TrimSuffix(strings.TrimSuffix(u, "/"), "/api/v2/alerts")+"/api/v2/alerts")
 	}
@@ -107,9 +112,10 @@ func (a *alertmanager) send(ctx context.Context, body []byte, now time.Time) (st
 func (a *alertmanager) alerts(n *Notification) []amAlert {
 	r := &n.Record
 	now := n.Now.UTC()
+	headline := a.words.titleOf(n, n.headline())
 	alert := amAlert{
 		Labels: amLabels(n, r), StartsAt: r.StartedAt.UTC(), EndsAt: now.Add(amHolds), GeneratorURL: r.Links["incident"],
-		Annotations: map[string]string{"summary": cut(n.headline(), amText)},
+		Annotations: map[string]string{"summary": cut(headline, amText)},
 	}
 	if alert.StartsAt.After(now) { // event time may run ahead of the clock here
 		alert.StartsAt = now
@@ -118,7 +124,11 @@ func (a *alertmanager) alerts(n *Notification) []amAlert {
 	for _, f := range n.facts() {
 		lines = append(lines, f.label+": "+f.text)
 	}
-	alert.Annotations["description"] = cut(strings.Join(lines, "\n"), amText)
+	body, ok := a.words.bodyOf(n)
+	if !ok {
+		body = strings.Join(lines, "\n")
+	}
+	alert.Annotations["description"] = cut(body, amText)
 	if r.Runbook != "" {
 		alert.Annotations["runbook_url"] = r.Runbook
 	}
@@ -136,7 +146,7 @@ func (a *alertmanager) alerts(n *Notification) []amAlert {
 		}
 		known = append(known, id)
 		former.EndsAt = amEnd(nil, alert.StartsAt, now)
-		former.Annotations = map[string]string{"summary": cut("Refined: "+n.headline(), amText)}
+		former.Annotations = map[string]string{"summary": cut("Refined: "+headline, amText)}
 		out = append(out, former)
 	}
 	return out

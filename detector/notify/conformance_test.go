@@ -96,12 +96,15 @@ func writeSecret(t testing.TB, lines ...string) string {
 }
 
 // setUp returns a sink of a kind and its receiver, which takes everything.
-func setUp(t *testing.T, kind string) (Sink, *receiver) {
+func setUp(t *testing.T, kind string, change ...func(*Settings)) (Sink, *receiver) {
 	t.Helper()
 	st := stands[kind]
 	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { st.good(w) })
 	s := st.settings(t, r)
 	s.Name, s.Kind = "sink", kind
+	for _, c := range change {
+		c(&s)
+	}
 	sink, err := s.Open(&r.out)
 	if err != nil {
 		t.Fatal(err)
@@ -323,11 +326,16 @@ var hostile = []string{
 	"\"}],\"labels\":{}", "'; DROP TABLE", "{{.}} ${x} %s %!d", "\u2028line", "bad\xffutf8",
 }
 
-// What rows say means nothing to whoever shows it.
+// What rows say means nothing to whoever shows it, in our words or in a template's.
 func TestSinksKeepTextInert(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
-		for _, text := range hostile {
-			sink, r := setUp(t, kind)
+		for i := range 2 * len(hostile) {
+			text := hostile[i/2]
+			sink, r := setUp(t, kind, func(s *Settings) {
+				if i%2 == 1 {
+					s.Template = everything
+				}
+			})
 			n := &Notification{Record: alert("inc_1", 3, firing)}
 			n.Record.Title, n.Record.Summary = "Metering bug: "+text+" charged 12x", text
 			n.Record.Evidence = []incident.Evidence{{Code: "x", Text: text}}

@@ -21,7 +21,9 @@
 //     trouble is told even before Start. No rate cap holds it back.
 //   - Memory is bounded: beyond a rate of new incidents a sink gets a digest that counts and names what it held back.
 //   - No secret reaches a log, an error or a reply that is shown. Secrets are read from their files at each use.
-//   - Text that comes from rows means nothing to whatever shows it (inert).
+//   - Text that comes from rows means nothing to whatever shows it (inert), in a [Template] either: fields are escaped before it
+//     puts them together, and its own text counts. A template ends soon whatever an alert holds: it has no loops but over an
+//     alert's lists, two within each other, and no function that makes much of little. Where it fails, our own words are sent.
 //
 // # What follows from an answer
 //
@@ -43,7 +45,7 @@
 //
 //  1. Write one file with a type that has Send and Policy ([Sink]) and a constructor. Take the client of egress.go for HTTP: it
 //     refuses private addresses, follows no redirect and bounds replies. Put what people read through headline and facts, which
-//     are inert, and JSON through jsonText. Return a [*Failure] for what no later attempt can mend.
+//     are inert, and a template's words in their place (Settings.words), and JSON through jsonText. Return a [*Failure] for what no later attempt can mend.
 //  2. Register it in [Kinds] with the keys of [Settings] that it takes. Configuration, `config check`, `notify test`, outbox,
 //     routes, retries and metrics then know it.
 //  3. Add a stand to the table in conformance_test.go: a receiver on this machine, the key by which repeats are recognised,

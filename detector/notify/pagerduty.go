@@ -22,6 +22,7 @@ type pagerDuty struct {
 	client *client
 	url    string
 	key    secretFile
+	words  wording
 }
 
 func newPagerDuty(s Settings, _ io.Writer) (Sink, error) {
@@ -30,6 +31,9 @@ func newPagerDuty(s Settings, _ io.Writer) (Sink, error) {
 		p.url = strings.TrimSuffix(strings.TrimSuffix(s.URL, "/"), "/v2/enqueue")
 	}
 	_, err := p.key.one()
+	if err == nil {
+		p.words, err = s.words(nil)
+	}
 	return p, err
 }
 
@@ -107,11 +111,15 @@ func (p *pagerDuty) event(n *Notification, key string) pdEvent {
 		severity = "error" // of a newer program
 	}
 	e.Payload = &pdPayload{
-		Summary: cut(n.headline(), pdSummary), Source: "drainwatch", Severity: severity, Timestamp: r.UpdatedAt.UTC(),
+		Summary: cut(p.words.titleOf(n, n.headline()), pdSummary), Source: "drainwatch", Severity: severity, Timestamp: r.UpdatedAt.UTC(),
 		Component: cut(inert(r.Scope.String()), pdFact), Group: r.Class, Class: r.Cause,
 		Details: map[string]string{"idempotency_key": n.Key()},
 	}
-	for _, f := range n.facts() {
+	facts := n.facts()
+	if body, ok := p.words.bodyOf(n); ok {
+		facts = []fact{{"text", body}}
+	}
+	for _, f := range facts {
 		text := f.text
 		if before, again := e.Payload.Details[f.label]; again {
 			text = before + "\n" + text

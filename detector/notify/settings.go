@@ -27,14 +27,16 @@ type Settings struct {
 	AllowPrivate   bool     `yaml:"allow_private,omitempty"`
 	RateCap        int      `yaml:"rate_cap,omitempty"` // new incidents of a severity in ten minutes; 0 is DefaultRateCap
 	Quiet          *Quiet   `yaml:"quiet,omitempty"`    // when tickets wait
+
+	Template *Template `yaml:"template,omitempty"` // nil is the program's own words
 }
 
 // common are the keys that every kind takes.
-var common = []string{"name", "kind", "rate_cap", "quiet"}
+var common = []string{"name", "kind", "rate_cap", "quiet", "template"}
 
 // Kind is one way to deliver: what it needs to be told, what it may be told, and how it is made.
 type Kind struct {
-	Need, May []string // keys of Settings besides name, kind, rate_cap and quiet
+	Need, May []string // keys of Settings besides those that every kind takes
 	New       func(s Settings, out io.Writer) (Sink, error)
 	Check     func(s Settings) error // of values, without reading secrets; the error is a *SettingError. nil leaves it at addresses
 }
@@ -53,6 +55,12 @@ var Kinds = map[string]Kind{
 	"slack":        {Need: []string{"url_file"}, May: []string{"allow_private"}, New: newSlack},
 	"smtp":         {Need: []string{"url", "from", "to"}, May: []string{"username", "password_file", "allow_private"}, New: newSMTP, Check: checkSMTP},
 	"stdout":       {New: newStdout},
+}
+
+// CheckTemplate reads the sink's template, tries it on specimens, and returns what is wrong with its parts.
+func (s Settings) CheckTemplate() []*SettingError {
+	_, wrong := s.wording(nil)
+	return wrong
 }
 
 // KindNames returns the names of all kinds, sorted.

@@ -17,11 +17,15 @@ type slack struct {
 	client       *client
 	url          secretFile
 	allowPrivate bool
+	words        wording
 }
 
 func newSlack(s Settings, _ io.Writer) (Sink, error) {
 	c := &slack{client: newClient(s.AllowPrivate), url: secretFile(s.URLFile), allowPrivate: s.AllowPrivate}
 	_, err := c.address()
+	if err == nil {
+		c.words, err = s.words(slackEscape)
+	}
 	return c, err
 }
 
@@ -56,9 +60,10 @@ type slackBlock struct {
 }
 
 type slackObject struct {
-	Type  string `json:"type"`
-	Text  string `json:"text"`
-	Emoji *bool  `json:"emoji,omitempty"`
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	Emoji    *bool  `json:"emoji,omitempty"`
+	Verbatim bool   `json:"verbatim,omitempty"`
 }
 
 // Send implements Sink.
@@ -80,12 +85,20 @@ func (c *slack) Send(ctx context.Context, n *Notification) (string, error) {
 
 func (c *slack) message(n *Notification) slackMessage {
 	m := slackMessage{Text: slackEscape(cut(n.headline(), slackText))}
-	m.Blocks = append(m.Blocks, slackSectionOf(m.Text))
+	title := slackSectionOf(m.Text)
+	if t := c.words.titleOf(n, ""); t != "" {
+		m.Text = cut(t, slackText)
+		title = slackMarkdown(m.Text)
+	}
 	var lines []string
 	for _, f := range n.facts() {
 		lines = append(lines, f.label+": "+f.text)
 	}
-	m.Blocks = append(m.Blocks, slackSectionOf(cut(slackEscape(strings.Join(lines, "\n")), slackSection)))
+	body := slackSectionOf(cut(slackEscape(strings.Join(lines, "\n")), slackSection))
+	if t, ok := c.words.bodyOf(n); ok {
+		body = slackMarkdown(cut(t, slackSection))
+	}
+	m.Blocks = append(m.Blocks, title, body)
 	var links []string
 	for _, l := range []struct{ href, text string }{{n.Record.Links["incident"], "incident"}, {n.Record.Runbook, "runbook"}} {
 		if l.href != "" {
@@ -101,6 +114,11 @@ func (c *slack) message(n *Notification) slackMessage {
 func slackSectionOf(text string) slackBlock {
 	emoji := false
 	return slackBlock{Type: "section", Text: &slackObject{Type: "plain_text", Text: text, Emoji: &emoji}}
+}
+
+// slackMarkdown is for templates: their own markup counts, and nothing else becomes a link.
+func slackMarkdown(text string) slackBlock {
+	return slackBlock{Type: "section", Text: &slackObject{Type: "mrkdwn", Text: text, Verbatim: true}}
 }
 
 // slackEscape escapes the three characters that Slack gives a meaning.

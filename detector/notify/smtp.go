@@ -37,12 +37,16 @@ type mailer struct {
 	password     secretFile
 	domain       string        // of the sender; ids of messages end in it
 	patience     time.Duration // for an answer
+	words        wording
 }
 
 func newSMTP(s Settings, _ io.Writer) (Sink, error) {
 	m, err := parseSMTP(s)
 	if err == nil && m.username != "" {
 		_, err = m.password.one()
+	}
+	if err == nil {
+		m.words, err = s.words(nil)
 	}
 	return m, err
 }
@@ -157,7 +161,7 @@ func (m *mailer) message(n *Notification) (*gomail.Msg, error) {
 	if n.First != nil {
 		thread.Record = *n.First
 	}
-	subject := cut(thread.title(), smtpSubject) + " (" + inert(n.Record.Incident) + ")"
+	subject := cut(m.words.titleOf(&thread, thread.title()), smtpSubject) + " (" + inert(n.Record.Incident) + ")"
 	if n.First != nil {
 		subject = "Re: " + subject
 	}
@@ -172,9 +176,13 @@ func (m *mailer) message(n *Notification) (*gomail.Msg, error) {
 		msg.SetGenHeader(gomail.HeaderImportance, "high")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", n.headline())
-	for _, f := range n.facts() {
-		fmt.Fprintf(&b, "%-9s %s\n", f.label, cut(f.text, smtpBodyLine))
+	if text, ok := m.words.bodyOf(n); ok {
+		fmt.Fprintf(&b, "%s\n", text)
+	} else {
+		fmt.Fprintf(&b, "%s\n\n", n.headline())
+		for _, f := range n.facts() {
+			fmt.Fprintf(&b, "%-9s %s\n", f.label, cut(f.text, smtpBodyLine))
+		}
 	}
 	for _, l := range []struct{ label, href string }{{"see", n.Record.Links["incident"]}, {"runbook", n.Record.Runbook}} {
 		if l.href != "" {

@@ -8,9 +8,15 @@ import (
 )
 
 // stdout writes the alert record as a line of JSON, for whatever collects what a program prints.
-type stdout struct{ out io.Writer }
+type stdout struct {
+	out   io.Writer
+	words wording
+}
 
-func newStdout(_ Settings, out io.Writer) (Sink, error) { return stdout{out}, nil }
+func newStdout(s Settings, out io.Writer) (Sink, error) {
+	words, err := s.words(nil)
+	return stdout{out, words}, err
+}
 
 // Policy implements Sink.
 func (stdout) Policy() Policy {
@@ -19,7 +25,7 @@ func (stdout) Policy() Policy {
 
 // Send implements Sink.
 func (s stdout) Send(_ context.Context, n *Notification) (string, error) {
-	line, err := jsonText(readable(n.Record, n.Mark))
+	line, err := jsonText(s.words.readable(n))
 	if err != nil {
 		return "", refusef("write alert: %w", err)
 	}

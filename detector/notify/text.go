@@ -178,13 +178,17 @@ func jsonText(v any) ([]byte, error) {
 	return out, nil
 }
 
-// readable returns a copy of a record whose words are inert. What machines compare, such as the scope, stays as it is.
-func readable(r incident.Record, mark string) incident.Record {
-	if mark != "" {
-		r.Title = mark + ": " + r.Title
-		r.Summary = mark + ": " + r.Summary
+// readable returns a copy of the record whose words are inert. What machines compare, such as the scope, stays as it is. A
+// template's title and body are title and summary there.
+func (w *wording) readable(n *Notification) incident.Record {
+	r := n.Record
+	if n.Mark != "" {
+		r.Summary = n.Mark + ": " + r.Summary
 	}
-	r.Title, r.Summary = inert(r.Title), inert(r.Summary)
+	r.Title, r.Summary = w.titleOf(n, n.title()), inert(r.Summary)
+	if body, ok := w.bodyOf(n); ok {
+		r.Summary = body
+	}
 	r.Evidence = slices.Clone(r.Evidence)
 	for i := range r.Evidence {
 		r.Evidence[i].Text = inert(r.Evidence[i].Text)

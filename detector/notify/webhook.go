@@ -25,11 +25,15 @@ type webhook struct {
 	client *client
 	url    string
 	secret secretFile
+	words  wording
 }
 
 func newWebhook(s Settings, _ io.Writer) (Sink, error) {
 	w := &webhook{client: newClient(s.AllowPrivate), url: s.URL, secret: secretFile(s.SecretFile)}
 	_, _, err := w.keys()
+	if err == nil {
+		w.words, err = s.words(nil)
+	}
 	return w, err
 }
 
@@ -77,7 +81,7 @@ func (w *webhook) Send(ctx context.Context, n *Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := webhookBody(n)
+	body, err := w.body(n)
 	if err != nil {
 		return "", refusef("write message: %w", err)
 	}
@@ -117,9 +121,9 @@ type webhookScope struct {
 	Link  string `json:"users_link,omitempty"`
 }
 
-// webhookBody returns the message, the same for every attempt. Lists that would make it too long are cut, with their length.
-func webhookBody(n *Notification) ([]byte, error) {
-	data := webhookData{Record: readable(n.Record, n.Mark), Mark: n.Mark, Scope: webhookScope{Scope: n.Record.Scope}}
+// body returns the message, the same for every attempt. Lists that would make it too long are cut, with their length.
+func (w *webhook) body(n *Notification) ([]byte, error) {
+	data := webhookData{Record: w.words.readable(n), Mark: n.Mark, Scope: webhookScope{Scope: n.Record.Scope}}
 	users, evidence := len(data.Scope.Users), len(data.Evidence)
 	for {
 		body, err := jsonText(struct {
