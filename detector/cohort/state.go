@@ -152,7 +152,11 @@ func (r *Series) code(c *state.Coder) {
 	for _, list := range []*[]bucket{&r.ticks, &r.fives, &r.hours} {
 		state.Slice(c, list, func(b *bucket) {
 			state.Ints(c, &b.at)
-			b.Code(c)
+			c.Bools(&b.shared)
+			state.Ref(c, &b.cell, func(x *Cell) { x.Code(c) })
+			if b.cell == nil {
+				c.Fail("a bucket of a series has no cell")
+			}
 		})
 		if c.Reading() && !slices.IsSortedFunc(*list, func(a, b bucket) int { return int(min(max(a.at-b.at, -1), 1)) }) {
 			c.Fail("a series is not in order of time")

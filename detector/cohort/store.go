@@ -23,10 +23,12 @@ const (
 	MaxCells  = 4_000_000
 )
 
-// bucket is a cell of one stretch of time that starts at.
+// bucket is a cell of one stretch of time that starts at. In small traffic most leaves have one tick of rows in five
+// minutes, often in an hour, so its cell stands for all three: a shared cell is copied before it is added to.
 type bucket struct {
-	at int64
-	Cell
+	at     int64
+	cell   *Cell
+	shared bool
 }
 
 // Series is the history of one leaf at three resolutions, each in order of time and only where there were rows.
@@ -73,7 +75,8 @@ func NewStore() *Store {
 	return s
 }
 
-// Add adds a cell of a leaf's series for the tick that starts at. Late cells find their buckets.
+// Add adds a cell of a leaf's series for the tick that starts at, and keeps it: nobody may change it any more. Late cells
+// find their buckets.
 func (s *Store) Add(r *Series, at int64, c *Cell) {
 	r.First = min(r.First, at)
 	s.cells -= len(r.hours)
@@ -81,15 +84,16 @@ func (s *Store) Add(r *Series, at int64, c *Cell) {
 	into(&r.fives, at-at%Five, c)
 	into(&r.hours, at-at%Hour, c)
 	s.cells += len(r.hours)
-	x := shareOf(c)
-	s.eachValue(r, func(v *Value) { v.add(at-at%Five, x, r.Hidden, 1) })
+	s.toValues(r, at-at%Five, c, r.Hidden, 1)
 }
 
-func (s *Store) eachValue(r *Series, fn func(*Value)) {
-	fn(s.All)
+// toValues adds sign times what h does not hide of c to the statistics of the leaf's values and of everybody.
+func (s *Store) toValues(r *Series, five int64, c *Cell, h Hidden, sign int64) {
+	x := shareOf(c)
+	s.All.add(five, &x, h, sign)
 	for _, v := range r.values {
 		if v != nil {
-			fn(v)
+			v.add(five, &x, h, sign)
 		}
 	}
 }
@@ -97,14 +101,14 @@ func (s *Store) eachValue(r *Series, fn func(*Value)) {
 // Explain takes what h names out of the statistics of the values, for leaves that fulfil where, from the five minutes that
 // hold from on; with sign −1 it puts it back. Series keep it: only what is still unexplained should alarm.
 func (s *Store) Explain(where Where, h Hidden, from int64, sign int64) {
+	rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
 	for _, r := range s.list {
 		if !where.Matches(&r.Leaf.Values) {
 			continue
 		}
 		for i := range r.fives {
 			if b := &r.fives[i]; b.at > from-Five {
-				x := shareOf(&b.Cell)
-				s.eachValue(r, func(v *Value) { v.take(b.at, x, h, sign) })
+				s.toValues(r, b.at, b.cell, rest, -sign)
 			}
 		}
 	}
@@ -161,13 +165,17 @@ func into(list *[]bucket, at int64, c *Cell) {
 	for i > 0 && l[i-1].at > at {
 		i--
 	}
-	if i > 0 && l[i-1].at == at {
-		l[i-1].Add(c)
+	if i == 0 || l[i-1].at != at {
+		*list = slices.Insert(l, i, bucket{at, c, true})
 		return
 	}
-	b := bucket{at: at}
-	b.Add(c)
-	*list = slices.Insert(l, i, b)
+	b := &l[i-1]
+	if b.shared {
+		own := new(Cell)
+		own.Add(b.cell)
+		b.cell, b.shared = own, false
+	}
+	b.cell.Add(c)
 }
 
 // Head tells the store how far it has been told everything.
@@ -251,7 +259,7 @@ func (s *Store) Active(where Where, from, to int64, fn func(*Leaf)) {
 func (r *Series) sum(c *Cell, from, to, head int64) (found bool) {
 	span := r.span(from, to, head)
 	for i := range span {
-		c.Add(&span[i].Cell)
+		c.Add(span[i].cell)
 	}
 	return len(span) > 0
 }
@@ -265,7 +273,6 @@ func (r *Series) span(from, to, head int64) []bucket {
 	case from < head-KeepFives+Five:
 		list, size = r.hours, Hour
 	}
-	// By index: a bucket is hundreds of bytes, which slices.BinarySearchFunc copies at every step.
 	i := sort.Search(len(list), func(i int) bool { return list[i].at > from-size })
 	n := sort.Search(len(list)-i, func(k int) bool { return list[i+k].at >= to })
 	return list[i : i+n]
@@ -279,7 +286,7 @@ func (s *Store) Hourly(where Where, from, to int64, fn func(hour int64, leaf *Le
 		}
 		for i := range r.hours {
 			if h := r.hours[i].at; h >= from && h < to {
-				fn(h, r.Leaf, &r.hours[i].Cell)
+				fn(h, r.Leaf, r.hours[i].cell)
 			}
 		}
 	}
@@ -293,7 +300,7 @@ func (s *Store) Fives(where Where, from, to int64, fn func(at int64, c *Cell)) {
 		}
 		for i := range r.fives {
 			if t := r.fives[i].at; t >= from && t < to {
-				fn(t, &r.fives[i].Cell)
+				fn(t, r.fives[i].cell)
 			}
 		}
 	}
@@ -304,7 +311,7 @@ func (s *Store) Ticks(where Where, fn func(at int64, c *Cell)) {
 	for _, r := range s.list {
 		if where.Matches(&r.Leaf.Values) {
 			for i := range r.ticks {
-				fn(r.ticks[i].at, &r.ticks[i].Cell)
+				fn(r.ticks[i].at, r.ticks[i].cell)
 			}
 		}
 	}

@@ -72,12 +72,13 @@ func (v *Value) at(at int64) *short {
 // share is what a cell adds to each of its leaf's values, worked out once for all of them.
 type share struct {
 	opp, rows, users [NumFlags]int64
+	off              bool  // there are rows that bear a flag
 	clean            Flags // some row could have borne the flag and did not
 	moments          *[NumMoments]Moment
 }
 
-func shareOf(c *Cell) *share {
-	x := &share{moments: c.Moments}
+func shareOf(c *Cell) share {
+	x := share{moments: c.Moments, off: c.Off != nil}
 	for f := range NumFlags {
 		x.opp[f] = c.Opportunities(f)
 		if c.Off != nil {
@@ -98,8 +99,11 @@ func (v *Value) add(at int64, x *share, h Hidden, sign int64) {
 	}
 	v.clean |= x.clean &^ h.Flags
 	for f := range NumFlags {
-		if !h.Flags.Has(f) {
-			s.opp[f] += sign * x.opp[f]
+		if h.Flags.Has(f) {
+			continue
+		}
+		s.opp[f] += sign * x.opp[f]
+		if x.off {
 			s.rows[f] += sign * x.rows[f]
 			s.users[f] += sign * x.users[f]
 		}
@@ -119,12 +123,6 @@ func (v *Value) add(at int64, x *share, h Hidden, sign int64) {
 
 // EverClean says whether a row that could have borne f did not.
 func (v *Value) EverClean(f Flag) bool { return v.clean.Has(f) }
-
-// take takes what h names of x out again; sign −1 puts it back.
-func (v *Value) take(at int64, x *share, h Hidden, sign int64) {
-	rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
-	v.add(at, x, rest, -sign)
-}
 
 // Since returns the sums of flag f from the five minutes that hold from on.
 func (v *Value) Since(f Flag, from int64) Window {

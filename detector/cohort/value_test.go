@@ -23,7 +23,7 @@ func TestLearnAndRateLikeANaiveModel(t *testing.T) {
 			now := hour{cell: new(Cell), held: Hidden{Flags: Flags(rapid.Uint16Range(0, 1<<NumFlags-1).Draw(t, "flags")), Measures: rapid.Uint16Range(0, 1<<NumMoments-1).Draw(t, "measures")}}
 			for range rapid.IntRange(0, 3).Draw(t, "cells") {
 				c := drawCell(t)
-				v.add(at+rapid.Int64Range(0, 11).Draw(t, "five")*Five, shareOf(c), Hidden{}, 1)
+				v.add(at+rapid.Int64Range(0, 11).Draw(t, "five")*Five, given(c), Hidden{}, 1)
 				now.cell.Add(c)
 			}
 			past = append(past, now)
@@ -73,7 +73,7 @@ func TestRateBetweenPriorAndData(t *testing.T) {
 	}
 	c := &Cell{PricedRows: 1_000_000}
 	c.OffOf(Over).Rows = 50_000
-	v.add(monday, shareOf(c), Hidden{}, 1)
+	v.add(monday, given(c), Hidden{}, 1)
 	if got := v.Rate(Over, nil); got != PriorRate {
 		t.Errorf("an hour that is not over was learned: %v", got)
 	}
@@ -103,7 +103,7 @@ func TestValueWindows(t *testing.T) {
 			c := &Cell{PricedRows: rapid.Int64Range(1, 9).Draw(t, "rows"), Moments: new([NumMoments]Moment)}
 			c.OffOf(Over).Rows, c.OffOf(Over).Users = 1, 2
 			c.Moments[Turns].Observe(0.5, true, false)
-			v.add(at, shareOf(c), Hidden{}, 1)
+			v.add(at, given(c), Hidden{}, 1)
 			model.add(leaf, at, c)
 		}
 		for range 10 {
@@ -129,9 +129,14 @@ func TestEarlyEndsAfterThreeDays(t *testing.T) {
 	c := &Cell{Moments: new([NumMoments]Moment)}
 	c.Moments[Background].Observe(1, true, true)
 	for at := monday; at < monday+EarlyFor+12*Hour; at += Hour {
-		v.add(at, shareOf(c), Hidden{}, 1)
+		v.add(at, given(c), Hidden{}, 1)
 	}
 	if got := v.Early(Background).N; got != 72 {
 		t.Errorf("%v values, want one an hour of three days", got)
 	}
+}
+
+func given(c *Cell) *share {
+	x := shareOf(c)
+	return &x
 }
