@@ -107,17 +107,50 @@ func (e *Engine) wait(ctx context.Context, done chan struct{}) error {
 
 // read decodes a partition's rows again; what could not be decoded was said the first time.
 func (e *Engine) read(ctx context.Context, partition int32, from, to int64, fn func(*event.Event)) error {
-	d, err := event.NewDecoder(e.o.Format)
-	if err != nil {
-		return err
-	}
-	var ev event.Event
-	return e.hist.Read(ctx, partition, from, to, func(r Record) error {
-		if d.Decode(r.Value, &ev) == nil {
-			fn(&ev)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	queue := make(chan *batch, cap(e.jobs)/2)
+	var failed error
+	go func() {
+		defer close(queue)
+		b := e.pool.Get().(*batch)
+		decode := func() error {
+			b.done, b.do = make(chan struct{}), nil
+			if err := e.put(ctx, e.jobs, b); err != nil {
+				return err
+			}
+			if err := e.put(ctx, queue, b); err != nil {
+				return err
+			}
+			b = e.pool.Get().(*batch)
+			return nil
 		}
-		return nil
-	})
+		failed = e.hist.Read(ctx, partition, from, to, func(r Record) error {
+			if b.records = append(b.records, r); len(b.records) < chunk {
+				return nil
+			}
+			return decode()
+		})
+		if failed == nil && len(b.records) > 0 {
+			failed = decode()
+		}
+	}()
+	for b := range queue {
+		select {
+		case <-b.done:
+		case <-e.ctx.Done():
+			stop()
+			continue // until the reader has gone
+		}
+		for i := range b.records {
+			if b.errs[i] == nil {
+				fn(&b.events[i])
+			}
+		}
+		b.records = nil
+		e.pool.Put(b)
+	}
+	return failed
 }
 
 // Close stops the engine where it is: nothing more is said.
