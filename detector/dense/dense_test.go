@@ -1,6 +1,7 @@
 package dense
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -70,6 +71,57 @@ func TestTable(t *testing.T) {
 	x.Keep(func(*int) bool { seen++; return true })
 	if seen != 500 {
 		t.Errorf("saw %d values, want 500", seen)
+	}
+}
+
+// Pages keep what was put, wherever it moves, and give back what they no longer need.
+func TestPagesKeepRecords(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p Pages
+		refs, want := map[uint32]Ref{}, map[uint32][]byte{}
+		p.Moved = func(owner uint32, to Ref) { refs[owner] = to }
+		sizes := rapid.SliceOfN(rapid.IntRange(0, MaxRecord), 1, 4).Draw(t, "sizes")
+		pages := 0
+		for i := range rapid.IntRange(1, 300).Draw(t, "steps") {
+			n := uint32(rapid.IntRange(0, 60).Draw(t, "owner"))
+			if r, ok := refs[n]; ok {
+				delete(refs, n)
+				delete(want, n)
+				p.Free(r)
+			} else {
+				want[n] = bytes.Repeat([]byte{byte(i), byte(n)}, MaxRecord)[:rapid.SampledFrom(sizes).Draw(t, "size")]
+				refs[n] = p.Put(n, want[n])
+			}
+			for n, b := range want {
+				got := p.At(refs[n])
+				if !bytes.HasPrefix(got, b) || len(bytes.Trim(got[len(b):], "\x00")) > 0 {
+					t.Fatalf("step %d: record of %d is % x, want % x and zeros", i, n, got[:min(8, len(got))], b[:min(8, len(b))])
+				}
+			}
+			held, needed := len(p.spare), 0
+			for c := range p.classes {
+				held += len(p.classes[c].pages)
+				per := pageBytes / sizeOf(c)
+				needed += (p.classes[c].n + per - 1) / per
+			}
+			if pages = max(pages, needed); held != pages {
+				t.Fatalf("step %d: %d pages, where at most %d were needed at once", i, held, pages)
+			}
+		}
+	})
+}
+
+// A record is rounded up by less than a grain of its size.
+func TestSizes(t *testing.T) {
+	for n := range MaxRecord + 1 {
+		c, size := classOf(n)
+		waste, grain := size-n-owner, fine
+		if size > fineTop {
+			grain = coarse
+		}
+		if waste < 0 || waste >= grain || sizeOf(c) != size || c >= classes || classes > 126 {
+			t.Fatalf("%d bytes: class %d of %d, size %d, by class %d", n, c, classes, size, sizeOf(c))
+		}
 	}
 }
 
