@@ -103,11 +103,11 @@ func (e *Engine) question(ctx context.Context, w *worker, do func(*shard)) error
 
 // user returns what is known of a user. It changes nothing.
 func (s *shard) user(key string) (x UserState, found bool) {
-	u := s.users.User(key)
-	if u == nil {
+	v, known := s.users.View(key, s.clock.head)
+	if !known {
 		return x, false
 	}
-	x = UserState{Partition: s.partition, Profile: u.View(s.clock.head), At: s.clock.head}
+	x = UserState{Partition: s.partition, Profile: v, At: s.clock.head}
 	if leaf := x.Profile.Leaf; leaf != nil {
 		x.Values = leaf.Values
 	}

@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"detector/price":    {"detector/state", "detector/event", "stats"},
 	"detector/cohort":   {"detector/state", "detector/event", "detector/price", "detector/window", "stats"},
 	"detector/window":   {"detector/state", "detector/event", "detector/dense"},
-	"detector/profile":  {"detector/state", "detector/event", "detector/price", "detector/cohort", "stats"},
+	"detector/profile":  {"detector/state", "detector/event", "detector/dense", "detector/price", "detector/cohort", "stats"},
 	"detector/verdict":  {"detector/state", "detector/event", "detector/price", "detector/cohort", "detector/profile", "stats"},
 	"detector/incident": {"detector/state", "detector/event", "detector/cohort", "detector/verdict"},
 	"detector/ledger":   {"detector/event", "detector/price", "detector/dedupe", "detector/cohort", "detector/verdict", "detector/incident"},

@@ -105,7 +105,7 @@ func (u *userShown) print(w io.Writer) {
 		b.line("", "seen", fmt.Sprintf("%s to %s; rows are read up to %s", clock(*u.FirstAt), clock(*u.LastAt), clock(u.AsOf)))
 	}
 	b.line("", "today", u.Usage.Today.String())
-	b.line("", "lately", u.Usage.Five.String()+" (fading, half in five hours)")
+	b.line("", "lately", fmt.Sprintf("%s credits, %s rows, %s requests (fading, half in five hours)", figure(u.Usage.Five.Credits), figure(u.Usage.Five.Rows), figure(u.Usage.Five.Requests)))
 	b.line("", "usual day", fmt.Sprintf("%s (over %s days)", u.Baseline.Day, figure(u.Baseline.Days)))
 	b.line("", "usual pace", fmt.Sprintf("%s an active ten minutes (over %s of them)", u.Baseline.Bucket, figure(u.Baseline.Active)))
 	text := fmt.Sprintf("%s nats of more than usual, %s by new identities", figure(u.Baseline.Volume), figure(u.Baseline.Novel))

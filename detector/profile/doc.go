@@ -3,9 +3,21 @@
 //
 // Evidence is gathered per active ten minutes, not per minute of the clock, and against a past that is merged a day late
 // and held while evidence stands, so a jump does not teach itself; after a week of active days it is accepted, and said to be.
-// A user costs Bytes bytes and the table holds at most MaxUsers; beyond that the one longest silent goes, counted.
+// The table holds at most MaxUsers; beyond that one of the longest silent goes, counted.
 //
 // A Table belongs to the shard of its partition. It does no IO, reads no clock and takes nothing from other partitions.
+//
+// # Memory
+//
+// A user at rest costs at most Bytes bytes on the mean, one with rows of the last twenty minutes ActiveBytes, and at most MaxActive
+// of a partition are active at once. Whoever has had no row for a bucket or two is packed, without loss: sums and times are rounded
+// when a bucket closes, packed or not, so no verdict depends on who was packed when. A user is known by the hash of the id alone
+// (package dense says what becomes of two that share one); the id comes with each row, and is kept only until the bucket closes.
+// Measured at a million users after eight weeks of fixtures.Life (BenchmarkAtRest): 244 bytes of heap in the calm population, 256
+// in the restless one, whatever the length of ids. Identities and sums of the past, of today and since evidence began are half of
+// that.
+//
+// Who was flagged costs some 20 to 30 bytes a flag more. What is packed has no pointers: the collector takes 10 ms at a million.
 //
 // # The frontier
 //

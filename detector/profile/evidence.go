@@ -3,7 +3,6 @@ package profile
 import (
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 )
@@ -150,6 +149,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	// Who has no past of their own has left none: the population's is no measure of a person.
 	known := b.Buckets >= leastPast && u.bucket-u.FirstAt >= day
 	if known && t.weighed != nil {
+		f.User = string(u.key)
 		t.weighed(f)
 	}
 	if known && f.Strong() > 0 {
@@ -158,10 +158,11 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	switch strong := u.strongIn == u.number(); {
 	case strong && (!u.said || u.number()-u.saidIn >= int32(cohort.Hour/Bucket)):
 		u.said, u.saidIn = true, u.number()
+		f.User = string(u.key)
 		t.Say(f)
 	case u.said && u.number()-u.strongIn > int32(6*cohort.Hour/Bucket) && f.Evidence < t.Limits[RuleVolume]/3 && f.Ratio < 2:
 		u.said = false
-		f.Kind = Calm
+		f.Kind, f.User = Calm, string(u.key)
 		t.Say(f)
 	}
 }
@@ -210,7 +211,7 @@ func (u *User) evidence() float64 {
 
 func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f := Finding{
-		Kind: Drain, limits: t.Limits, User: u.Key, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
+		Kind: Drain, limits: t.Limits, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
 		Evidence: u.evidence(), pressure: u.pressure(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake), Bout: u.bout.hours(),
 		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
@@ -283,15 +284,4 @@ func (u *User) drawn() (now, past Counts) {
 // held says whether evidence stands that the past must not learn from.
 func (u *User) held() bool {
 	return u.past.Buckets >= minPast && u.volume >= holdAt || u.said || u.oddlyEven()
-}
-
-func (t *Table) keys(want func(*User) bool) []string {
-	var keys []string
-	for k, u := range t.users {
-		if want(u) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -19,7 +19,7 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 		table, _ := newHeard()
 		past := Counts{Buckets: float32(rapid.IntRange(0, 100).Draw(t, "past"))}
 		past.List = past.Buckets * float32(rapid.Float64Range(0.1, 10).Draw(t, "mean"))
-		u := &User{Key: "u", bucket: monday, weighedIn: int32(monday / Bucket)}
+		u := &User{key: []byte("u"), bucket: monday, weighedIn: int32(monday / Bucket)}
 		var logs []float64 // of earlier buckets, latest last
 		W, N := 0.0, 0.0
 		for range rapid.IntRange(1, 40).Draw(t, "buckets") {
@@ -168,7 +168,7 @@ func TestDrainIsSaidHourlyAndCalmOnce(t *testing.T) {
 		t.Error("the drain was said again after calm")
 	}
 	// What it did not learn from: the past is still of the old size.
-	if u := table.User("u"); float64(u.past.List/u.past.Buckets) > 5 {
+	if u := table.user("u"); float64(u.past.List/u.past.Buckets) > 5 {
 		t.Errorf("the past has %v an active bucket: it learned from the drain", u.past.List/u.past.Buckets)
 	}
 }
@@ -310,7 +310,7 @@ func TestAnOldBotIsKnown(t *testing.T) {
 		}
 	}
 	table.Close(monday + 10*day)
-	if u := table.User("bot"); u.past.Buckets < dayCap || u.evenness.n == 0 {
+	if u := table.user("bot"); u.past.Buckets < dayCap || u.evenness.n == 0 {
 		t.Errorf("past of %v buckets, evenness of %v", u.past.Buckets, u.evenness.n)
 	}
 	for _, f := range h.of(Drain) {

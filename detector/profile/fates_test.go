@@ -189,9 +189,9 @@ func TestARegimeIsLearned(t *testing.T) {
 		table, h := newHeard()
 		p := &person{rng: rand.New(rand.NewPCG(seed, 8)), from: 8, to: 17, device: "laptop"}
 		p.live(table, "u", 0, 14, 1, false)
-		before := table.User("u").past.mean(0)
+		before := table.user("u").past.mean(0)
 		p.live(table, "u", 14, 42, 10, false)
-		if now := table.User("u").past.mean(0); now < 5*before {
+		if now := table.user("u").past.mean(0); now < 5*before {
 			t.Errorf("user %d: after six weeks of ten times the work the past has %.3g a stretch, %.3g before", seed, now, before)
 		}
 		if d := h.of(Drain); len(d) > 0 {

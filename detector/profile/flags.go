@@ -18,10 +18,22 @@ type flagState [cohort.NumFlags]struct {
 	run             bool   // most rows that could bear the flag have borne it, up to the last closed bucket that had any
 }
 
+// flagState returns an empty state.
+func (t *Table) flagState() *flagState {
+	k := len(t.spareFlags)
+	if k == 0 {
+		return new(flagState)
+	}
+	s := t.spareFlags[k-1]
+	t.spareFlags = t.spareFlags[:k-1]
+	*s = flagState{}
+	return s
+}
+
 // flag counts the flags of a row against its user and says which make the user count anew.
 func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote, r *Row) {
 	if u.flags == nil {
-		u.flags = new(flagState)
+		u.flags = t.flagState()
 	}
 	minute := int32(e.Time / 60e9)
 	for f := range cohort.NumFlags {
@@ -47,7 +59,7 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote,
 		again := x.said > 0 && r.Fresh.Has(f)
 		if n := x.rows; n >= t.SuspectRows && (again || n >= 2*x.said && x.past < 0.1) && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
 			x.said = n
-			s := Finding{Kind: Suspect, User: u.Key, Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
+			s := Finding{Kind: Suspect, User: string(u.key), Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
 			s.Now, s.Base = u.drawn()
 			t.Say(s)
 		}

@@ -159,7 +159,7 @@ func (b *bench) live(h *fixtures.Habits, seed, id uint64, drained bool) {
 		b.endWeek()
 	}
 	mean, stretches := l.Mean()
-	u := b.table.User(l.ID)
+	u := b.table.user(l.ID)
 	if !drained || stretches < 10 || u == nil {
 		return
 	}

@@ -72,20 +72,17 @@ func (ids *identities) firstSince(sec uint32) bool {
 
 const daySec = 86400
 
-func hash32(s string) uint32 {
-	h := uint32(xxhash.Sum64String(s))
-	if h == 0 {
-		h = 1
-	}
-	return h
-}
+// hash24 returns 24 bits, never 0: that a new identity passes for one of six known ones has a chance of 4e-7.
+func hash24(s string) uint32 { return max(uint32(xxhash.Sum64String(s)>>40), 1) }
+
+func hash32(s string) uint32 { return max(uint32(xxhash.Sum64String(s)), 1) }
 
 // identify notes who the row looks like and says whether it comes from a device, network or key first seen within a day,
 // while the user as such is older than that; and whether from a stranger: a new device and a new network or country at once,
 // where a new laptop comes to known networks and a journey takes known devices along.
 func (u *User) identify(e *event.Event) (novel, strange bool) {
 	sec := uint32(e.Time / 1e9)
-	old := sec - uint32(u.FirstAt/1e9)
+	old := e.Time-u.FirstAt-grain > day // no longer than since the user's first identity came
 	net := e.ASN
 	if net == "" {
 		net = e.IP
@@ -95,8 +92,8 @@ func (u *User) identify(e *event.Event) (novel, strange bool) {
 		if v == "" {
 			continue
 		}
-		first := u.ids[k].see(hash32(v), sec)
-		fresh[k] = old > daySec && sec-first < daySec
+		first := u.ids[k].see(hash24(v), sec)
+		fresh[k] = old && sec-first < daySec
 		novel = novel || fresh[k]
 	}
 	return novel, fresh[device] && (fresh[network] || fresh[country])

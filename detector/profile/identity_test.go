@@ -55,3 +55,18 @@ func TestAStrangerIsNewInTwoWays(t *testing.T) {
 		}
 	}
 }
+
+// An account's first identities are its own also a day later to the second, and in rows that come out of order.
+func TestAnAccountsFirstIdentitiesAreNoStrangers(t *testing.T) {
+	for _, first := range []int64{monday, monday + 7e9, monday + 599e9} {
+		table, _ := newHeard()
+		table.charge("u", first, 1)
+		for _, after := range []int64{-9e9, -1, day - 9e9, day - 1, day, day + 1, day + 7e9, day + 9e9} {
+			table.charge("u", first+after, 1)
+			if u := table.user("u"); u.novelAwake != 0 {
+				t.Errorf("first seen %d s into its bucket: novel %d ns later", first%Bucket/1e9, after)
+				break
+			}
+		}
+	}
+}

@@ -1,18 +1,25 @@
 package profile
 
 import (
-	"strings"
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
 )
 
-// Bounds of a table. Bytes is what a user costs, the map's share and a key of 64 bytes included; who ever bore a flag costs
-// another 288. With keys of 13 bytes it is 976 at a million users (BenchmarkFold).
+// Bounds of a table. Bytes is what a user at rest costs on the mean, whatever the length of the id; ActiveBytes what one costs
+// with rows of the last twenty minutes, an id of 64 bytes included.
 const (
-	Bytes    = 1024
-	MaxUsers = 2_000_000
+	Bytes       = 256
+	ActiveBytes = 1024
+	MaxUsers    = 2_000_000
+	MaxActive   = 65_536 // beyond that the longest silent are packed at once, and it takes longer
 )
 
 // Row is what folding a row found out about its user.
@@ -36,11 +43,23 @@ type Moments struct {
 	Mean   [cohort.NumMoments]float64
 }
 
-// Table holds the users of one partition.
+// Table holds the users of one partition: those with rows of late as they are, all others packed.
 type Table struct {
-	users   map[string]*User
-	ring    []*User // the same, in order of admission; who comes for somebody takes their place
-	hand    int     // where the next to go is looked for
+	index      dense.Index
+	seats      dense.Column[seat] // by number; who comes for somebody takes their place
+	packed     dense.Pages
+	active     []*User // users that are not packed
+	activeHand int
+	room       int      // how many those may be
+	away       []uint32 // users that are packed though their bucket is open; some may be back
+	spare      []*User
+	spareFlags []*flagState
+	closing    []*User // scratch of Close
+	record     []byte  // and of rest
+	leaves     []*cohort.Leaf
+	leafNumber map[*cohort.Leaf]uint32
+
+	hand    uint32 // where the next to go is looked for
 	most    int
 	Evicted int64   // users given up for room
 	logs    spread  // of the logarithm of a bucket's volume
@@ -53,32 +72,83 @@ type Table struct {
 	weighed     func(Finding) // sees every weighing of a known user, strong or not
 }
 
+// seat says where a user is, and when the user was last seen, in grains.
+type seat struct {
+	at   dense.Ref // of what is packed, or isActive and the place in active
+	last uint32
+}
+
+const isActive = dense.Ref(127 << 25)
+
 // NewTable returns an empty table; moments and say take what it finds.
 func NewTable(moments func(*Moments), say func(Finding)) *Table {
-	return &Table{users: map[string]*User{}, most: MaxUsers, Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows}
+	t := &Table{
+		most: MaxUsers, room: MaxActive, leaves: []*cohort.Leaf{nil}, leafNumber: map[*cohort.Leaf]uint32{},
+		Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows,
+	}
+	t.packed.Moved = func(number uint32, to dense.Ref) { t.seats.At(number).at = to }
+	return t
 }
 
 // Observe has fn see every weighing of a known user, whether it cries or not.
 func (t *Table) Observe(fn func(Finding)) { t.weighed = fn }
 
 // Len returns the number of users held.
-func (t *Table) Len() int { return len(t.users) }
+func (t *Table) Len() int { return t.index.Len() }
 
-// User returns a user's state, nil if unknown. It must not be kept past the next Fold.
-func (t *Table) User(key string) *User { return t.users[key] }
+// user returns a user's state, out of its packing, nil if unknown. It must not be kept past the next Close.
+func (t *Table) user(id string) *User {
+	n, ok := t.index.Find(xxhash.Sum64String(id))
+	if !ok {
+		return nil
+	}
+	if at := t.seats.At(n).at; at >= isActive {
+		return t.active[at-isActive]
+	}
+	return t.wake(n, id)
+}
 
-// Fold counts a charge row of leaf, with its flags and quote. Cost: one map look-up, no allocation for a known user.
+// View returns what is known of a user at an event time, false if unknown. It changes nothing: who is at rest stays so.
+func (t *Table) View(id string, at int64) (v View, known bool) {
+	n, ok := t.index.Find(xxhash.Sum64String(id))
+	if !ok {
+		return v, false
+	}
+	s := t.seats.At(n)
+	if s.at >= isActive {
+		return t.active[s.at-isActive].view(at), true
+	}
+	var u User
+	leaf, _, err := u.unpack(t.packed.At(s.at), int64(s.last)*grain)
+	if err != nil || int(leaf) >= len(t.leaves) {
+		panic(fmt.Sprintf("profile: user %d: %v", n, err)) // what pack wrote can be read
+	}
+	u.leaf = t.leaves[leaf]
+	return u.view(at), true
+}
+
+// Fold counts a charge row of leaf, with its flags and quote. Cost: one look-up, no allocation for a known user.
 func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q price.Quote) Row {
-	u := t.users[e.User]
+	u := t.user(e.User)
 	if u == nil {
 		u = t.admit(e)
 	}
 	var r Row
-	if b := e.Time - e.Time%Bucket; b != u.bucket && b > u.bucket {
+	b := e.Time - e.Time%Bucket
+	if b > u.bucket {
 		t.close(u)
+	}
+	if !u.open() {
+		u.key = append(u.key[:0], e.User...) // a bucket is said by the id of its first row, should two ever share a hash
+	}
+	if b > u.bucket {
+		u.short.fade(b - u.bucket)
 		u.bucket = b
-		if u.newDay(int32(b/day), u.held()) {
-			t.accept(u)
+		if no := int32(b / day); no != u.dayNo {
+			if u.newDay(no, u.held()) {
+				t.accept(u)
+			}
+			u.settle()
 		}
 	}
 	if e.Time-u.LastAt > 0 && u.LastAt > 0 && u.now.Rows > 0 {
@@ -107,7 +177,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 			c.Failures++
 		}
 	}
-	if e.TurnID != "" && u.turn(hash32(e.TurnID)) {
+	if e.TurnID != "" && u.turn(e.TurnID) {
 		r.NewTurn = true
 		c.Turns++
 	}
@@ -143,7 +213,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 
 // accept ends what was held against a user and says so.
 func (t *Table) accept(u *User) {
-	f := Finding{Kind: Accepted, User: u.Key, Leaf: u.leaf, At: u.bucket, Since: u.since, Expected: float64(u.past.volume() / max(u.past.Buckets, 1))}
+	f := Finding{Kind: Accepted, User: string(u.key), Leaf: u.leaf, At: u.bucket, Since: u.since, Expected: float64(u.past.volume() / max(u.past.Buckets, 1))}
 	u.accept()
 	f.Observed = float64(u.past.volume() / max(u.past.Buckets, 1))
 	if f.Expected > 0 {
@@ -153,37 +223,50 @@ func (t *Table) accept(u *User) {
 }
 
 func (t *Table) admit(e *event.Event) *User {
-	u := &User{Key: strings.Clone(e.User), FirstAt: e.Time, bucket: e.Time - e.Time%Bucket, Created: e.AccountCreated, dayNo: int32(e.Time / day)}
-	if len(t.ring) < t.most {
-		t.ring = append(t.ring, u)
-	} else {
-		t.ring[t.evict()] = u
+	if t.Len() >= t.most {
+		t.evict()
 	}
-	t.users[u.Key] = u
+	n := t.index.Add(xxhash.Sum64String(e.User))
+	t.seats.Grow(n + 1)
+	u := t.activate(n, e.User)
+	u.FirstAt, u.bucket, u.dayNo = e.Time-e.Time%grain, e.Time-e.Time%Bucket, int32(e.Time/day)
+	u.created = int32(e.AccountCreated / day)
 	return u
 }
 
-// evict gives up the longest silent of the next 16 users and returns their place. A sample is enough: what matters is that
-// the busy stay; and that it is the same sample whenever the same rows are read.
-func (t *Table) evict() int {
-	victim := t.hand
+// evict gives up the longest silent of the next 16 users. A sample is enough: what matters is that the busy stay; and that it is
+// the same sample whenever the same rows are read.
+func (t *Table) evict() {
+	victim, silent := t.hand, t.lastAt(t.hand)
 	for range 16 {
-		if t.ring[t.hand].LastAt < t.ring[victim].LastAt {
-			victim = t.hand
+		if at := t.lastAt(t.hand); at < silent {
+			victim, silent = t.hand, at
 		}
-		t.hand = (t.hand + 1) % len(t.ring)
+		t.hand = (t.hand + 1) % t.index.Cap()
 	}
-	delete(t.users, t.ring[victim].Key)
+	if at := t.seats.At(victim).at; at >= isActive {
+		t.retire(t.active[at-isActive])
+	} else {
+		t.packed.Free(at)
+	}
+	t.index.Remove(victim)
 	t.Evicted++
-	return victim
+}
+
+func (t *Table) lastAt(number uint32) int64 {
+	s := t.seats.At(number)
+	if s.at >= isActive {
+		return t.active[s.at-isActive].LastAt
+	}
+	return int64(s.last) * grain
 }
 
 // close ends a user's bucket: measures it against the past, weighs the evidence, and folds it into the windows.
 func (t *Table) close(u *User) {
-	c := &u.now
-	if c.Rows+c.Penalties == 0 {
+	if !u.open() {
 		return
 	}
+	c := &u.now
 	c.Buckets = 1
 	base := u.base()
 	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil {
@@ -194,10 +277,11 @@ func (t *Table) close(u *User) {
 	if u.flags != nil {
 		u.flags.fade(c, u.past.Buckets >= minPast, t.SuspectRows)
 	}
-	u.roll()
+	u.short.add(c)
 	u.today.add(c, 1)
 	u.standing.add(c, 1)
 	u.now, u.gaps, u.novelNow, u.strangeNow = Counts{}, spread{}, 0, 0
+	u.settle()
 }
 
 // measure compares the bucket with the user's past. Every measure is a log-ratio shrunk to 0 by one unit of the past, so
@@ -241,10 +325,25 @@ func (t *Table) measure(u *User, c, b *Counts) {
 	t.Moments(m)
 }
 
-// Close ends every open bucket that lies wholly before at, by user key.
+// Close ends every open bucket that lies wholly before at, by user id, and packs who has had no row for a bucket or two.
 func (t *Table) Close(at int64) {
-	for _, key := range t.keys(func(u *User) bool { return u.now.Rows+u.now.Penalties > 0 && u.bucket+Bucket <= at }) {
-		u := t.users[key]
+	were := len(t.active)
+	t.closing = t.closing[:0]
+	for _, u := range t.active {
+		if u.open() && u.bucket+Bucket <= at {
+			t.closing = append(t.closing, u)
+		}
+	}
+	slices.SortFunc(t.closing, func(a, b *User) int { return bytes.Compare(a.key, b.key) })
+	for _, u := range t.closing {
 		t.close(u)
 	}
+	clear(t.closing)
+	t.closeAway(at)
+	for _, u := range slices.Backward(t.active) { // the last takes the place of one that goes
+		if u.bucket+2*Bucket <= at {
+			t.rest(u)
+		}
+	}
+	t.trim(were)
 }

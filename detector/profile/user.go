@@ -60,15 +60,16 @@ func (c *Counts) volume() float32 {
 	return c.Credits
 }
 
-// User is the state of one user.
+// User is the state of one user. At rest it is packed (pack.go), so that a new field must be packed too.
 type User struct {
-	Key     string
-	FirstAt int64
-	LastAt  int64
-	Created int64 // account_created_at, 0 unknown
+	key     []byte
+	FirstAt int64 // to grain
+	LastAt  int64 // to grain once the bucket has closed
+	created int32 // day of account_created_at since 1970, 0 unknown
 	leaf    *cohort.Leaf
+	seat    uint32 // the number in the table
 
-	bucket     int64  // start of the current one
+	bucket     int64  // start of the current one, in which LastAt lies
 	now        Counts // of it
 	gaps       spread // between its rows
 	today      Counts
@@ -82,13 +83,13 @@ type User struct {
 	awake      uint32 // one bit an hour of the last 24 in which there were rows
 	novelAwake uint32 // the same of rows of new identities
 
-	// Rolling windows, decayed: half-lives of 5 hours and 7 days.
-	Short, Long Counts
-	windowIn    int32 // the bucket up to which those are decayed
+	// What becomes the past if it is given up: over 7 days and what came since, half-life 7 days. Only while the past is held.
+	recent Counts
+	short  usage // of the rows of closed buckets, decayed with a half-life of five hours; for people to read only
 
 	turns    [4]uint32 // hashes of the latest turns
-	turnAt   uint8
-	dayOf    uint8 // rollout that the user counted on
+	turnAt   uint8     // where the next goes, and 4 more once all four are there
+	dayOf    uint8     // rollout that the user counted on
 	said     bool
 	heldDays uint8 // active days on which the past was held, in a row
 
@@ -108,13 +109,44 @@ type User struct {
 	standing            Counts  // drawn since then
 	bout                bout
 	ids                 [numKinds]identities
-	evenSince           int64  // start of the stretch in which they were even
-	lately              spread // of the coefficients of variation of the latest buckets' gaps
-	evenness            spread // and of the past's
+	evenSince           int64   // start of the stretch in which they were even
+	lately              average //  of the coefficients of variation of the latest buckets' gaps
+	evenness            average // and of the past's
 }
 
 // number returns the number of the current bucket.
 func (u *User) number() int32 { return int32(u.bucket / Bucket) }
+
+// usage is what a user drew lately, in the few measures that are worth their room at rest.
+type usage struct{ credits, rows, requests float32 }
+
+func (x *usage) all() [3]*float32 { return [...]*float32{&x.credits, &x.rows, &x.requests} }
+
+// fade halves what was drawn every five hours, rounded like all that is packed.
+func (x *usage) fade(ns int64) {
+	w := float32(math.Exp2(-float64(ns) / float64(5*cohort.Hour)))
+	for _, p := range x.all() {
+		*p *= w
+		round(p)
+	}
+}
+
+func (x *usage) add(c *Counts) {
+	x.credits += c.Credits
+	x.rows += c.Rows
+	x.requests += c.Requests
+}
+
+func (x *usage) counts() Counts {
+	return Counts{Credits: x.credits, Rows: x.rows, Requests: x.requests}
+}
+
+// average sums values to give their mean.
+type average struct{ n, sum float32 }
+
+func (a *average) observe(x float32) { a.n++; a.sum += x }
+
+func (a *average) fade(w float32) { a.n *= w; a.sum *= w }
 
 // spread sums values to give a coefficient of variation.
 type spread struct{ n, sum, squares float32 }
@@ -137,6 +169,9 @@ func (s *spread) cv() float64 {
 	m := float64(s.sum / s.n)
 	return math.Sqrt(max(float64(s.squares/s.n)-m*m, 0)) / m
 }
+
+// open says whether there are rows in the present bucket.
+func (u *User) open() bool { return u.now.Rows+u.now.Penalties > 0 }
 
 // even takes the closed bucket's gaps into what is known of how evenly the user's rows come. Short buckets look even by chance.
 func (u *User) even() {
@@ -188,15 +223,13 @@ func (u *User) base() Counts {
 // newDay merges the day before into the past, unless evidence stands. When that has stood for acceptDays active days, it says
 // that the past is to be given up: what a user has done for so long is what they do.
 func (u *User) newDay(no int32, held bool) (accept bool) {
-	if u.dayNo == no {
-		return false
-	}
 	if u.dayNo != 0 && u.today.Buckets > 0 {
 		if held {
+			u.keep(no)
 			u.heldDays++
 			accept = u.heldDays >= acceptDays
 		} else {
-			u.heldDays = 0
+			u.heldDays, u.recent = 0, Counts{}
 			u.learn(no)
 		}
 	}
@@ -219,11 +252,31 @@ func (u *User) learn(no int32) {
 	u.logsPast.add(&u.logsToday, w)
 }
 
-// accept takes what the user did lately for what they do: the long window becomes the past, and no evidence stands.
+// keep merges today into what becomes the past if that is given up.
+func (u *User) keep(no int32) {
+	u.recent = u.lastDays()
+	u.recent.scale(float32(math.Exp2(-float64(no-u.dayNo) / 7)))
+	u.recent.add(&u.today, 1)
+}
+
+// lastDays returns what the last seven days before today drew, half-life 7 days: of the past as much as such a window stands on,
+// and while that is held, what came since as it was.
+func (u *User) lastDays() Counts {
+	if u.heldDays > 0 {
+		return u.recent
+	}
+	c := u.past
+	if u.pastDays > longDays {
+		c.scale(longDays / u.pastDays)
+	}
+	return c
+}
+
+// accept takes what the user did lately for what they do: that becomes the past, and no evidence stands.
 func (u *User) accept() {
-	u.past = u.Long
+	u.past, u.recent = u.recent, Counts{}
 	u.pastDays = float32(min(float64(u.bucket-u.FirstAt)/float64(day), longDays))
-	u.pastActive = u.Long.Buckets
+	u.pastActive = u.past.Buckets
 	u.volume, u.novel, u.strange, u.heldDays, u.said = 0, 0, 0, 0, false
 	u.bout = bout{}
 }
@@ -237,10 +290,10 @@ func (u *User) tick(at int64) (newHour bool) {
 	if d := h - u.hourNo; d > 0 && d < 24 {
 		u.awake <<= uint(d)
 		u.novelAwake = u.novelAwake << uint(d) & (1<<24 - 1)
-	} else if d >= 24 || d <= -24 {
-		u.awake, u.novelAwake = 0, 0
 	} else if d < 0 {
 		return false
+	} else {
+		u.awake, u.novelAwake = 0, 0
 	}
 	u.awake = u.awake&(1<<24-1) | 1
 	u.hourNo = h
@@ -248,27 +301,18 @@ func (u *User) tick(at int64) (newHour bool) {
 }
 
 // turn says whether the turn is new to the user.
-func (u *User) turn(hash uint32) bool {
+func (u *User) turn(id string) bool {
+	hash := hash24(id)
 	for _, t := range u.turns {
 		if t == hash {
 			return false
 		}
 	}
 	u.turns[u.turnAt%4] = hash
-	u.turnAt++
-	return true
-}
-
-// roll folds the closed bucket into the rolling windows.
-func (u *User) roll() {
-	if u.windowIn != 0 {
-		hours := float64(u.number()-u.windowIn) / float64(cohort.Hour/Bucket)
-		u.Short.scale(float32(math.Exp2(-hours / 5)))
-		u.Long.scale(float32(math.Exp2(-hours / 168)))
+	if u.turnAt++; u.turnAt == 8 {
+		u.turnAt = 4
 	}
-	u.windowIn = u.number()
-	u.Short.add(&u.now, 1)
-	u.Long.add(&u.now, 1)
+	return true
 }
 
 // Unprompted says whether nobody asked for the request: its origin says so, or it has no turn where the user's others have.

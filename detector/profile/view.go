@@ -8,10 +8,11 @@ import (
 
 // View is what is known of a user at one moment, for people to read.
 type View struct {
-	FirstAt, LastAt, Created int64 // event times; 0 unknown
+	FirstAt, LastAt, Created int64 // event times, to some seconds, Created to the day; 0 unknown
 	Leaf                     *cohort.Leaf
 	Today                    Counts // of the UTC day
-	Short, Long              Counts // decayed, with half-lives of five hours and seven days
+	Short                    Counts // decayed, with a half-life of five hours: credits, rows and requests only
+	Long                     Counts // over some seven days: today, and the past scaled to ten days (a half-life of seven) if it is longer
 	Usual                    Counts // of an active ten minutes: the past that the user is held against
 	UsualDay                 Counts // the same over a mean day
 	PastDays, PastBuckets    float64
@@ -29,10 +30,9 @@ type IdentitiesSeen struct {
 
 var kindNames = [numKinds]string{"device", "network", "api_key", "country"}
 
-// View returns what is known of the user at an event time. It changes nothing.
-func (u *User) View(at int64) View {
+func (u *User) view(at int64) View {
 	v := View{
-		FirstAt: u.FirstAt, LastAt: u.LastAt, Created: u.Created, Leaf: u.leaf, Today: u.today, Short: u.Short, Long: u.Long,
+		FirstAt: u.FirstAt, LastAt: u.LastAt, Created: int64(u.created) * day, Leaf: u.leaf, Today: u.today, Short: u.short.counts(), Long: u.lastDays(),
 		PastDays: float64(u.pastDays), Volume: float64(u.volume), Novel: float64(u.novel), Held: u.held(), AwakeHours: bits.OnesCount32(u.awake),
 	}
 	if int32(at/day) != u.dayNo {
@@ -41,9 +41,12 @@ func (u *User) View(at int64) View {
 	if int32(u.bucket/day) == int32(at/day) {
 		v.Today.add(&u.now, 1)
 	}
-	for _, w := range []*Counts{&v.Short, &v.Long} {
-		w.add(&u.now, 1) // a few minutes that the windows do not hold yet
-	}
+	open := usage{}
+	open.add(&u.now) // a few minutes that the windows do not hold yet
+	now := open.counts()
+	v.Short.add(&now, 1)
+	v.Long.add(&u.today, 1)
+	v.Long.add(&u.now, 1)
 	base := u.base()
 	v.PastBuckets = float64(base.Buckets)
 	if base.Buckets > 0 {

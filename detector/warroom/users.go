@@ -27,10 +27,17 @@ type usage struct {
 	Penalties   float64 `json:"penalties"`
 }
 
+// lately is the part of usage that is kept of the last hours.
+type lately struct {
+	Credits  float64 `json:"credits"`
+	Rows     float64 `json:"rows"`
+	Requests float64 `json:"requests"`
+}
+
 type userUsage struct {
-	Today usage `json:"today"`       // of the UTC day
-	Five  usage `json:"recent_5h"`   // decayed, with a half-life of five hours
-	Week  usage `json:"recent_week"` // decayed, with a half-life of seven days
+	Today usage  `json:"today"`       // of the UTC day
+	Five  lately `json:"recent_5h"`   // decayed, with a half-life of five hours
+	Week  usage  `json:"recent_week"` // today and the past, scaled to some seven days
 }
 
 type userBaseline struct {
@@ -130,7 +137,7 @@ func userOf(name string, x *detector.UserState) *userAnswer {
 	}
 	a := &userAnswer{
 		User: name, Cohort: map[string]string{}, FirstAt: at(v.FirstAt), LastAt: at(v.LastAt), Created: at(v.Created),
-		Usage: userUsage{usageOf(&v.Today), usageOf(&v.Short), usageOf(&v.Long)},
+		Usage: userUsage{usageOf(&v.Today), latelyOf(&v.Short), usageOf(&v.Long)},
 		Baseline: userBaseline{
 			Days: v.PastDays, Active: v.PastBuckets, Bucket: usageOf(&v.Usual), Day: usageOf(&v.UsualDay), Held: v.Held, Volume: v.Volume, Novel: v.Novel,
 		},
@@ -191,4 +198,8 @@ func usageOf(c *detector.Usage) usage {
 		Credits: float64(c.Credits), ListCredits: float64(c.List), Rows: float64(c.Rows), Requests: float64(c.Requests), Turns: float64(c.Turns),
 		Input: float64(c.Input), Cached: float64(c.Cached), Output: float64(c.Output), Failures: float64(c.Failures), Penalties: float64(c.Penalties),
 	}
+}
+
+func latelyOf(c *detector.Usage) lately {
+	return lately{float64(c.Credits), float64(c.Rows), float64(c.Requests)}
 }
