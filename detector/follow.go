@@ -40,11 +40,11 @@ func (f *fleet) follow() {
 func (f *fleet) followFlag(l *live) {
 	t := l.tick
 	l.tick = tickHits{}
-	l.observe(t)
+	l.observe(t, f.now-1)
 	if t.hits > 0 {
 		l.hit = period(&l.inside)
 	}
-	if l.user == "" && (l.recovered(f.now) || f.vanished(l, t)) {
+	if l.user == "" && (f.recovered(l) || f.vanished(l, t)) {
 		l.lastHit = l.cleanHit
 		f.judge(l, l.Cause)
 		l.finding.Over = true
@@ -70,18 +70,22 @@ func (f *fleet) followFlag(l *live) {
 }
 
 // vanished says whether the scope's rows have ended while the others' go on, as when a meter is rolled back: fifty that used
-// to come have not, for two hours. What is not rolled out may rest for an evening: there it takes a day.
+// to come have not, of so many users that it is no luck, for two hours. What is not rolled out, or to few yet, may rest for an
+// evening: there it takes a day.
 func (f *fleet) vanished(l *live, t tickHits) bool {
 	if t.opportunities > 0 || l.outsideAt == 0 {
-		l.outsideAt, l.outsideRows = f.now, l.outside.Rows
+		l.outsideAt, l.outsideRows, l.outsideUse = f.now, l.outside.Rows, l.outside.Users
 		return false
 	}
-	used := float64(l.inside.Rows) / float64(max(l.outsideRows, 1))
-	rest := 24 * cohort.Hour
-	if slices.ContainsFunc(l.where, func(c cohort.Cond) bool { return slices.Contains(adoptable, c.Dim) }) {
+	rest := recoverLast
+	if 2*float64(l.finding.Users) >= recoverNats && slices.ContainsFunc(l.where, func(c cohort.Cond) bool { return slices.Contains(adoptable, c.Dim) }) {
 		rest = 2 * cohort.Hour
 	}
-	return f.now-l.outsideAt >= rest && float64(l.outside.Rows-l.outsideRows)*used >= 50
+	due := func(inside, before, now int64) float64 {
+		return float64(inside) / float64(max(before, 1)) * float64(now-before)
+	}
+	return f.now-l.outsideAt >= rest && due(l.inside.Rows, l.outsideRows, l.outside.Rows) >= 50 &&
+		due(l.inside.Users, l.outsideUse, l.outside.Users) >= recoverNats
 }
 
 // due says whether the incident is to be looked at again.

@@ -49,18 +49,21 @@ type live struct {
 	lastHit     int64          // event time of the last affected row
 	outsideAt   int64          // when the scope last had rows
 	outsideRows int64          // rows outside since the onset, as of then
+	outsideUse  int64          // and user-hours
 	clean       float64        // nats for recovery
 	hits        float64        // affected rows so far
 	chances     float64        // opportunities so far
 	gap         float64        // opportunities since the last affected row
 	widest      float64        // the most that lay between two affected rows
 	cleanHit    int64          // last affected row before the recovery began
+	spared      [24]int64      // user-hours since the last affected row, by hour of the day
+	day         *hitDay        // what it does at which hours
 	silentTo    int64          // explained by the calendar until then, and never said
 	endedAt     int64          // tick at which it resolved
 }
 
 // tickHits counts what one tick did to a flag in a scope.
-type tickHits struct{ hits, opportunities, last int64 }
+type tickHits struct{ hits, opportunities, users, last int64 }
 
 func (t *tickHits) add(c *cohort.Cell, l *live) {
 	if l.by != byFlag {
@@ -69,6 +72,7 @@ func (t *tickHits) add(c *cohort.Cell, l *live) {
 	}
 	off := c.Flagged(l.flag)
 	t.hits += off.Rows
+	t.users += c.Users
 	t.opportunities += c.Opportunities(l.flag)
 	t.last = max(t.last, off.Last)
 }
@@ -121,6 +125,7 @@ const (
 	recoverMost  = 150  // times the mean gap: no burst of other users is that long
 	cleanBase    = 1e-3 // below this quiet rate every row that bears the flag is the incident's
 	recoverAfter = 10 * 60 * int64(1e9)
+	recoverLast  = 24 * cohort.Hour // after so long, rows alone decide: like hours have come and gone
 )
 
 // odds returns the log-likelihood of k affected rows of n under the present rate over the quiet one, with its sign turned for
@@ -138,32 +143,20 @@ func (l *live) odds(k, n float64) float64 {
 	return ((n-k)*math.Log((1-p1)/(1-p0)) + k*math.Log(p1/p0)) / min(max(l.cluster, 1), 3)
 }
 
-// observe folds one tick of the scope: how many rows bore the flag, of how many that could.
-func (l *live) observe(t tickHits) {
+// observe folds the tick at an instant: how many of the scope's rows bore the flag, of how many that could.
+func (l *live) observe(t tickHits, at int64) {
 	l.clean = max(0, l.clean-l.odds(float64(t.hits), float64(t.opportunities)))
 	l.chances += float64(t.opportunities)
 	l.gap += float64(t.opportunities)
 	if t.hits == 0 {
+		l.spared[at%(24*cohort.Hour)/cohort.Hour] += t.users
 		return
 	}
+	l.spared = [24]int64{}
 	l.widest = max(l.widest, l.gap-float64(t.hits))
 	l.hits, l.gap = l.hits+float64(t.hits), 0
 	l.lastHit = max(l.lastHit, t.last)
 	if l.clean == 0 || l.base <= cleanBase {
 		l.cleanHit = l.lastHit
 	}
-}
-
-// recovered says whether the incident is over at now. The likelihood of the quiet rate decides; but where the flag is rare in
-// quiet times every row that bears it is the incident's, and three times more rows than ever lay between two of them must
-// have come without one: a fault that hits some users only has long gaps of others' rows. There many mean gaps will do, too.
-func (l *live) recovered(now int64) bool {
-	if now-l.cleanHit < recoverAfter {
-		return false
-	}
-	if l.base > cleanBase {
-		return l.clean >= recoverNats
-	}
-	mean := l.chances / max(l.hits, 1)
-	return (l.clean >= recoverNats || l.gap >= recoverMean*mean) && l.gap >= min(recoverGap*max(l.widest, 1), recoverMost*mean)
 }
