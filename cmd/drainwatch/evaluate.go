@@ -31,6 +31,7 @@ type evaluation struct {
 	maxDelay                      time.Duration
 	maxLedgerError                float64
 	held                          bool
+	minPagedOnce                  float64
 	minOpenRecall                 float64
 }
 
@@ -78,6 +79,7 @@ looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simula
 	f.IntVar(&o.maxTickets, "max-tickets", 0, "bar: most tickets that no incident justifies")
 	f.DurationVar(&o.maxDelay, "max-delay", 0, "bar: longest time from onset to decision")
 	f.Float64Var(&o.maxLedgerError, "max-ledger-error", 0, "bar: largest relative error of an overcharge that the rows tell exactly")
+	f.Float64Var(&o.minPagedOnce, "min-paged-once", 0, "bar: least share of the incidents that page which do so once only")
 	f.BoolVar(&o.held, "held", false, "judge the bars above without the scenarios that are known to be open")
 	f.Float64Var(&o.minOpenRecall, "min-open-recall", 0, "bar: least share found with the right class in the scenarios that are known to be open")
 	return cmd
@@ -174,7 +176,19 @@ func (o *evaluation) load() ([]*fixtures.Scenario, error) {
 		}
 		out = append(out, s)
 	}
-	if len(left) > 0 {
+	for _, name := range left {
+		if !strings.HasPrefix(name, "tangle-") || o.dir != "" {
+			continue
+		}
+		s, err := fixtures.Load(name)
+		if err != nil {
+			return nil, usageError{firstLine(err)}
+		}
+		out = append(out, s)
+	}
+	if left = slices.DeleteFunc(left, func(n string) bool {
+		return len(out) > 0 && slices.ContainsFunc(out, func(s *fixtures.Scenario) bool { return s.Name == n })
+	}); len(left) > 0 {
 		return nil, usagef("read command line: --only %s: no such scenario; use names of simulate --list", strings.Join(left, ","))
 	}
 	return out, nil
@@ -215,6 +229,7 @@ func (o *evaluation) bars(cmd *cobra.Command, scenarios []*fixtures.Scenario, ca
 	atMost("max-tickets", float64(card.False(incident.Ticket).Count), float64(o.maxTickets))
 	atMost("max-delay", t.Delay.Max, o.maxDelay.Seconds())
 	atMost("max-ledger-error", t.LedgerMax, o.maxLedgerError)
+	atLeast("min-paged-once", t.PagedOnce.Value(), o.minPagedOnce)
 	atLeast("min-open-recall", open.Recall.Value(), o.minOpenRecall)
 	return bars
 }

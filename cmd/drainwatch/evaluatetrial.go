@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -86,7 +86,7 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 		_ = w.CloseWithError(err)
 		generated <- err
 	}()
-	sink := &replaySink{alerts: json.NewEncoder(io.Discard), dead: json.NewEncoder(io.Discard), source: in.line}
+	sink := &trialSink{}
 	owed, summary, err := detect(ctx, conf.engineOptions(log), in, sink, func() {})
 	r.CloseWithError(io.ErrClosedPipe) // ends the simulator, if the detector ended first
 	if gerr := <-generated; err == nil {
@@ -97,10 +97,27 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 	}
 	t.rows = summary.Rows
 	t.score = backtest.Compare(labels(truth), sink.latest.list())
+	t.score.Hear(sink.said)
 	t.userWeeks = float64(len(truth.Users)) * truth.Until.Sub(truth.Start).Hours() / (7 * 24)
 	t.usersOff = ledgerDifferences(truth, t.score, owed)
 	return nil
 }
+
+// trialSink keeps what the detector says.
+type trialSink struct {
+	latest latest
+	said   []incident.Record
+}
+
+// Alert implements detector.Output.
+func (s *trialSink) Alert(_ context.Context, r incident.Record) error {
+	s.latest.add(r)
+	s.said = append(s.said, r)
+	return nil
+}
+
+// DeadLetter implements detector.Output.
+func (s *trialSink) DeadLetter(context.Context, detector.DeadLetter) error { return nil }
 
 func (t *trial) generate(w io.Writer) (*fixtures.Truth, error) {
 	buf := bufio.NewWriterSize(w, blockBytes)

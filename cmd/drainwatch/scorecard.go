@@ -118,7 +118,9 @@ func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card)
 	}
 	fmt.Fprintf(w, "expected calibration error %.3f over %s\n\n", calibration.Error, count(int64(calibration.Records), "record", "records"))
 	fmt.Fprintf(w, "false pages    %s\n", rateText(card.False(incident.Page)))
-	_, err = fmt.Fprintf(w, "false tickets  %s\n", rateText(card.False(incident.Ticket)))
+	fmt.Fprintf(w, "false tickets  %s\n", rateText(card.False(incident.Ticket)))
+	total := card.Total()
+	_, err = fmt.Fprintf(w, "paged once     %d of %d that paged; most revisions of one incident: %d\n", total.PagedOnce.Hits, total.PagedOnce.Of, total.RevisionsMax)
 	return err
 }
 

@@ -54,6 +54,10 @@ type (
 		EvidentSec  *float64 `json:"delay_from_evident_sec"` // null where too few rows were affected
 		Rows        int      `json:"rows_until_found,omitempty"`
 		Buckets     int      `json:"buckets_until_found,omitempty"`
+		Pages       int      `json:"pages"`     // times somebody was woken, by incidents that were merged into it too
+		Tickets     int      `json:"tickets"`   // times a ticket was opened
+		Incidents   int      `json:"incidents"` // that turned out to be this one
+		Revisions   int      `json:"revisions"`
 		OnsetSec    float64  `json:"onset_error_sec"`
 		LedgerError *float64 `json:"ledger_error"` // null where there is no ledger, or where nothing was owed
 		Estimate    bool     `json:"estimate"`
@@ -89,6 +93,7 @@ func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest
 			j := matchJSON{
 				Label: m.Label.ID, Incident: m.Record.Incident, Class: m.Class, Cause: m.Cause, Scope: m.Scope,
 				Severity: m.Severity, Confidence: m.Record.Confidence, Rows: m.Rows, Buckets: m.Buckets,
+				Pages: m.Heard.Pages, Tickets: m.Heard.Tickets, Incidents: m.Heard.Incidents, Revisions: m.Heard.Revisions,
 				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate,
 			}
 			if !m.Label.EvidentAt.IsZero() {

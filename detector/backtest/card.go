@@ -85,6 +85,9 @@ type Totals struct {
 
 	OnsetMaxSec float64 `json:"onset_error_max_sec"`
 	LedgerMax   float64 `json:"ledger_error_max"` // largest relative error where the truth can be known exactly
+
+	PagedOnce    Share `json:"paged_once"`    // of those that woke somebody, how many did so once only
+	RevisionsMax int   `json:"revisions_max"` // of one incident
 }
 
 // Total returns the figures over all labels.
@@ -197,7 +200,7 @@ func (s *Score) due() []*Label {
 
 func (c *Card) totals(of func(*Label) bool) Totals {
 	var t Totals
-	var class, cause, scope, loud int
+	var class, cause, scope, loud, paged, once int
 	var delays, evident, rows, buckets []float64
 	for i := range c.runs {
 		s := &c.runs[i].Score
@@ -214,6 +217,9 @@ func (c *Card) totals(of func(*Label) bool) Totals {
 			cause += one(m.Cause)
 			scope += one(m.Scope)
 			loud += one(m.Severity)
+			paged += one(m.Heard.Pages > 0)
+			once += one(m.Heard.Pages == 1)
+			t.RevisionsMax = max(t.RevisionsMax, m.Heard.Revisions)
 			delays = append(delays, m.Delay.Seconds())
 			if !m.Label.EvidentAt.IsZero() {
 				evident = append(evident, m.Evident.Seconds())
@@ -228,6 +234,7 @@ func (c *Card) totals(of func(*Label) bool) Totals {
 		}
 	}
 	t.Recall, t.Cause, t.Scope, t.Severity = newShare(class, t.Labels), newShare(cause, t.Labels), newShare(scope, t.Labels), newShare(loud, t.Labels)
+	t.PagedOnce = newShare(once, paged)
 	t.Delay, t.Evident, t.Rows, t.Buckets = newSpread(delays), newSpread(evident), newSpread(rows), newSpread(buckets)
 	return t
 }

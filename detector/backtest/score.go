@@ -38,6 +38,7 @@ type Match struct {
 	Delay               time.Duration // true start to first decision
 	Evident             time.Duration // EvidentAt to first decision, negative if that came first; 0 without EvidentAt
 	Rows, Buckets       int           // of Hits, rows until the first decision and the 10-minute buckets that hold them
+	Heard               Heard         // how often it was told of, once the Score has heard
 	// LedgerError is the stated overcharge less the true one, relative to the true one; NaN without a ledger.
 	LedgerError float64
 }
