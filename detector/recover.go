@@ -54,7 +54,7 @@ type hitDay struct {
 	from, to int64
 }
 
-// dayOf sums an incident's scope by the hours of the day, each with those beside it, from its onset to its last affected row.
+// dayOf sums an incident's scope by the hours of the day, from its onset to its last affected row.
 func (f *fleet) dayOf(l *live) *hitDay {
 	if d := l.day; d != nil && d.from == l.onset && d.to == l.lastHit && d.where.Equal(l.where) {
 		return d
@@ -66,11 +66,9 @@ func (f *fleet) dayOf(l *live) *hitDay {
 		k := float64(c.Flagged(l.flag).Users)
 		n := max(float64(c.Users), k) // the first row of a user's hour may lie outside the scope
 		hit, all = hit+k, all+n
-		for _, h := range [3]int64{23, 0, 1} {
-			h = (at/cohort.Hour + h) % 24
-			d.hit[h] += k
-			d.all[h] += n
-		}
+		h := at / cohort.Hour % 24
+		d.hit[h] += k
+		d.all[h] += n
 	})
 	d.rate = hit / max(all, 1)
 	return d
