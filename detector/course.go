@@ -60,7 +60,7 @@ func saidAfter(m cohort.Measure) int64 {
 // momentFives returns the measure of the scope by five minutes.
 func (f *fleet) momentFives(l *live, from, to int64) map[int64]cohort.Moment {
 	sums := map[int64]cohort.Moment{}
-	f.store.Fives(l.where, from, to, func(at int64, c *cohort.Cell) {
+	f.store.Fives(l.where, from, to, func(at int64, _ *cohort.Leaf, c *cohort.Cell) {
 		if c.Moments != nil {
 			m := sums[at]
 			m.Merge(c.Moments[l.measure])

@@ -93,6 +93,15 @@ func (f *fleet) closedTwin(l *live) *live {
 	return nil
 }
 
+// again says whether rows of several users are affected that came after an incident had ended: what it left is no news.
+func (f *fleet) again(old, l *live) bool {
+	if l.lastHit <= old.lastHit {
+		return false
+	}
+	since := f.store.Sum(l.where, old.lastHit+cohort.Tick, f.now+cohort.Tick).Off
+	return since != nil && 2*max(since[l.flag].Users, since[l.flag].DayUsers) > int64(f.rules.MinUsers)
+}
+
 // reopen lets a resolved incident fire again under its id, with all that it did before.
 func (f *fleet) reopen(old, l *live) {
 	old.lastHit, old.cleanHit, old.clean, old.gap = l.lastHit, l.lastHit, 0, 0

@@ -15,8 +15,11 @@ func (f *fleet) date(l *live) {
 		first, last int64
 	}
 	fives := map[int64]*five{}
-	from := max(f.now-cohort.KeepFives, f.first)
-	f.store.Fives(l.where, from, f.now+cohort.Tick, func(at int64, c *cohort.Cell) {
+	from, mixed := max(f.now-cohort.KeepFives, f.first), f.mixed(l)
+	f.store.Fives(l.where, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if mixed && f.explained(leaf, l.flag, l) {
+			return // whose fault is another incident's
+		}
 		x := fives[at]
 		if x == nil {
 			x = &five{}

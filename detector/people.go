@@ -162,7 +162,9 @@ func (f *fleet) single(s *profile.Finding) {
 		}
 		if l.user == "" {
 			if l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter && l.where.Matches(&s.Leaf.Values) {
-				f.reopen(l, &live{onset: l.endedAt, lastHit: s.At})
+				if s.At > l.lastHit {
+					f.reopen(l, &live{onset: l.endedAt, lastHit: s.At})
+				}
 				return
 			}
 			continue

@@ -36,7 +36,7 @@ func (f *fleet) usersDeny(l *live) bool {
 		return true
 	}
 	d := f.dayOf(l)
-	if d.rate >= recoverBroad {
+	if d.rate >= recoverBroad || d.rate == 0 {
 		return true
 	}
 	nats := 0.0
@@ -62,7 +62,7 @@ func (f *fleet) dayOf(l *live) *hitDay {
 	d := &hitDay{where: l.where, from: l.onset, to: l.lastHit}
 	l.day = d
 	hit, all := 0.0, 0.0
-	f.store.Hourly(l.where, l.onset, l.lastHit+1, func(at int64, _ *cohort.Leaf, c *cohort.Cell) {
+	f.store.Hourly(l.where, l.onset-l.onset%cohort.Hour, l.lastHit+1, func(at int64, _ *cohort.Leaf, c *cohort.Cell) {
 		k := float64(c.Flagged(l.flag).Users)
 		n := max(float64(c.Users), k) // the first row of a user's hour may lie outside the scope
 		hit, all = hit+k, all+n

@@ -3,6 +3,7 @@ package detector_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -71,9 +72,47 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// lives holds what was said, revision by revision: nobody is woken twice by one cause, severity does not fall while an incident
+// fires, what is over has an end, and there are dozens of revisions at most.
+func lives(t *testing.T, out *outcome) {
+	t.Helper()
+	loud := []incident.Severity{incident.Info, incident.Ticket, incident.Page}
+	last, pages := map[string]incident.Record{}, map[string]int{}
+	for _, r := range out.alerts {
+		p, known := last[r.Incident]
+		last[r.Incident] = r
+		what := fmt.Sprintf("%s revision %d (%s)", r.Incident, r.Revision, kindText(r))
+		switch before, now := slices.Index(loud, p.Severity), slices.Index(loud, r.Severity); {
+		case r.Revision != p.Revision+1 || r.Revision > 30:
+			t.Errorf("%s: after revision %d", what, p.Revision)
+		case known && now < before:
+			t.Errorf("%s: severity fell to %s", what, r.Severity)
+		case r.UpdatedAt.Before(p.UpdatedAt) || known && !r.DetectedAt.Equal(p.DetectedAt) && p.Scope.Kind == r.Scope.Kind:
+			t.Errorf("%s: updated at %v, detected at %v, after %v and %v", what, r.UpdatedAt, r.DetectedAt, p.UpdatedAt, p.DetectedAt)
+		case (r.EndedAt != nil) != (r.Status == incident.Resolved) || r.EndedAt != nil && r.EndedAt.Before(r.StartedAt):
+			t.Errorf("%s: %s, from %v to %v", what, r.Status, r.StartedAt, r.EndedAt)
+		case r.Status == incident.Firing && r.Severity == incident.Page && (p.Status != incident.Firing || now > before):
+			pages[r.Incident]++
+		}
+	}
+	for id := range last {
+		root := last[id]
+		for root.MergedInto != nil {
+			root = last[*root.MergedInto]
+		}
+		if root.Incident != id {
+			pages[root.Incident] += pages[id]
+		}
+		if pages[root.Incident] > 1 {
+			t.Errorf("%s: woke people %d times", kindText(root), pages[root.Incident])
+		}
+	}
+}
+
 // compare holds what was found against the truth.
 func compare(t *testing.T, out *outcome, truth *fixtures.Truth, exact bool) {
 	t.Helper()
+	lives(t, out)
 	found := map[string]incident.Record{}
 	for _, r := range out.final() {
 		if r.Class == "organic" {

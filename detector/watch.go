@@ -22,6 +22,7 @@ const (
 	sameFit     = 0.5  // nats within which two descriptions fit equally well
 	refineNats  = 3    // by which another scope has to fit better before an incident moves to it
 	reopenAfter = 24 * cohort.Hour
+	mixedRows   = 20 // affected rows by which a cause can be told
 )
 
 // least is the share of the rows that could bear a flag from which on it is a fault's: a meter that charges twice makes every
@@ -146,6 +147,9 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	}
 	f.date(l)
 	if old := f.closedTwin(l); old != nil {
+		if !f.again(old, l) {
+			return false
+		}
 		f.reopen(old, l)
 		return true
 	}
@@ -210,13 +214,48 @@ func (f *fleet) firstOff(flag cohort.Flag, from int64) (first int64) {
 	return first - first%cohort.Tick
 }
 
+// explained says whether an incident other than own accounts for a leaf's rows that bear the flag: one that is open, or was
+// while own stood.
 func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
 	for _, l := range f.lives {
-		if l != own && l.by == byFlag && l.user == "" && l.flag == flag && l.open() && l.where.Matches(&leaf.Values) {
+		if l.beside(own, flag) && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}
 	return false
+}
+
+// beside says whether a cohort's incident of the flag stands beside own.
+func (l *live) beside(own *live, flag cohort.Flag) bool {
+	return l != own && l.by == byFlag && l.user == "" && l.flag == flag &&
+		(l.open() || own != nil && own.onset > 0 && l.MergedInto == "" && l.lastHit > own.onset)
+}
+
+// mixed says whether another incident of the same flag accounts for a part of the scope, and for a part only.
+func (f *fleet) mixed(l *live) bool {
+	for _, m := range f.lives {
+		if m.beside(l, l.flag) && !m.where.Excludes(l.where) && !m.where.Covers(l.where) {
+			return true
+		}
+	}
+	return false
+}
+
+// unmixed sums the scope without what other incidents of its flag account for, as far as enough is left to judge by.
+func (f *fleet) unmixed(l *live) *cohort.Cell {
+	if l.user != "" || !f.mixed(l) {
+		return &l.inside
+	}
+	var own cohort.Cell
+	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
+		if l.where.Matches(&leaf.Values) && !f.explained(leaf, l.flag, l) {
+			own.Add(c)
+		}
+	})
+	if own.Flagged(l.flag).Rows < mixedRows {
+		return &l.inside
+	}
+	return &own
 }
 
 func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {

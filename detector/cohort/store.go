@@ -293,14 +293,14 @@ func (s *Store) Hourly(where Where, from, to int64, fn func(hour int64, leaf *Le
 }
 
 // Fives calls fn with each 5-minute cell of the leaves that fulfil where, over [from, to), as far back as they are kept.
-func (s *Store) Fives(where Where, from, to int64, fn func(at int64, c *Cell)) {
+func (s *Store) Fives(where Where, from, to int64, fn func(at int64, leaf *Leaf, c *Cell)) {
 	for _, r := range s.list {
 		if !where.Matches(&r.Leaf.Values) {
 			continue
 		}
 		for i := range r.fives {
 			if t := r.fives[i].at; t >= from && t < to {
-				fn(t, r.fives[i].cell)
+				fn(t, r.Leaf, r.fives[i].cell)
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func TestStoreSumsLikeANaiveModel(t *testing.T) {
 		hours, fives := new(Cell), new(Cell)
 		s.Hourly(nil, head-KeepHours, head+Hour, func(_ int64, _ *Leaf, c *Cell) { hours.Add(c) })
 		sameCell(t, "all hours", hours, model.sum(func(*Leaf) bool { return true }, head-KeepHours, head+Hour, Hour))
-		s.Fives(nil, head-KeepFives+Five, head+Hour, func(_ int64, c *Cell) { fives.Add(c) })
+		s.Fives(nil, head-KeepFives+Five, head+Hour, func(_ int64, _ *Leaf, c *Cell) { fives.Add(c) })
 		sameCell(t, "all fives", fives, model.sum(func(*Leaf) bool { return true }, head-KeepFives+2*Five-1, head+Hour, Five))
 	})
 }
