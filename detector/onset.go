@@ -84,8 +84,11 @@ func (f *fleet) lookBack(l *live) {
 	if l.base > cleanBase {
 		return
 	}
-	first, rows := map[int64]int64{}, map[int64][2]float64{}
-	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+	first, rows, mixed := map[int64]int64{}, map[int64][2]float64{}, f.mixed(l)
+	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if mixed && f.explained(leaf, l.flag, l) {
+			return
+		}
 		off := c.Flagged(l.flag)
 		n := rows[h]
 		rows[h] = [2]float64{n[0] + float64(off.Rows), n[1] + float64(c.Opportunities(l.flag))}

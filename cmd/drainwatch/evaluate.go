@@ -51,11 +51,15 @@ scenarios and seeds print the same bytes, however many run side by side.
 A scenario is open while the detector is known not to be up to it. It counts on the card like any other; --held takes it
 out of the bars, so that what is reached elsewhere can be held.
 
+tangle-2 and tangle-3, which are played when --only names them, are worlds in which so many causes of different kinds overlap; each
+seed makes another choice of kinds, cohorts, sizes and times. The last line says how many causes woke people once only.
+
 With --quiet-weeks it plays no scenarios but worlds of innocents, one a seed, until so many user-weeks are full: whatever is
 said there is false. Each world is a line of --results, so that a run that was stopped goes on where it was, and each can be
 looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simulate --scenario innocent-137 --seed 137.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
+  drainwatch evaluate --only tangle-2,tangle-3 --seeds 20
   drainwatch evaluate --seeds 101-110 --plots ./pictures
   drainwatch evaluate --quiet-weeks 5000000 --results quiet.jsonl
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
@@ -156,6 +160,11 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 // load reads every scenario before any is run, so that a mistake in the last one costs no work.
 func (o *evaluation) load() ([]*fixtures.Scenario, error) {
 	names := fixtures.Names()
+	for _, name := range o.only {
+		if strings.HasPrefix(name, fixtures.TanglePrefix) {
+			names = append(names, name)
+		}
+	}
 	if o.dir != "" {
 		var err error
 		if names, err = filepath.Glob(filepath.Join(o.dir, "*.yaml")); err != nil || len(names) == 0 {
@@ -176,19 +185,7 @@ func (o *evaluation) load() ([]*fixtures.Scenario, error) {
 		}
 		out = append(out, s)
 	}
-	for _, name := range left {
-		if !strings.HasPrefix(name, "tangle-") || o.dir != "" {
-			continue
-		}
-		s, err := fixtures.Load(name)
-		if err != nil {
-			return nil, usageError{firstLine(err)}
-		}
-		out = append(out, s)
-	}
-	if left = slices.DeleteFunc(left, func(n string) bool {
-		return len(out) > 0 && slices.ContainsFunc(out, func(s *fixtures.Scenario) bool { return s.Name == n })
-	}); len(left) > 0 {
+	if len(left) > 0 {
 		return nil, usagef("read command line: --only %s: no such scenario; use names of simulate --list", strings.Join(left, ","))
 	}
 	return out, nil
