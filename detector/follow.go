@@ -32,7 +32,9 @@ func (f *fleet) follow() {
 			f.followFlag(l)
 		case byMeasure:
 			f.followMeasure(l)
-		case byUser, byLinks, bySurge:
+		case byLinks:
+			f.update(l) // who joined since may be due
+		case byUser, bySurge:
 		}
 	}
 }

@@ -81,7 +81,7 @@ func lives(t *testing.T, out *outcome) {
 	for _, r := range out.alerts {
 		p, known := last[r.Incident]
 		last[r.Incident] = r
-		what := fmt.Sprintf("%s revision %d (%s)", r.Incident, r.Revision, kindText(r))
+		what := fmt.Sprintf("%s revision %d (%s)", r.Incident, r.Revision, r.Cause)
 		switch before, now := slices.Index(loud, p.Severity), slices.Index(loud, r.Severity); {
 		case r.Revision != p.Revision+1 || r.Revision > 30:
 			t.Errorf("%s: after revision %d", what, p.Revision)

@@ -25,7 +25,7 @@ func TestHear(t *testing.T) {
 		"a page that comes back as a ticket is not as loud": {"a:F:page a:R:page a:F:ticket", Heard{1, 1, 1, 3}},
 	} {
 		var said []incident.Record
-		for _, word := range strings.Fields(c.said) {
+		for word := range strings.FieldsSeq(c.said) {
 			w := strings.Split(word, ":")
 			r := incident.Record{Incident: w[0], Status: incident.Resolved, Severity: incident.Severity(w[2])}
 			switch into := map[string]string{"M": "a", "N": "b"}[w[1]]; {

@@ -97,7 +97,7 @@ func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
 	if f.Cause.Class != i.Cause.Class || f.Cause.Name != i.Cause.Name {
 		why = append(why, Renamed)
 	}
-	if f.Scope.String() != i.Scope.String() {
+	if i.rescoped(f, head) {
 		why = append(why, Rescoped)
 	}
 	if rank(f.Severity) > rank(i.Severity) {
@@ -124,6 +124,17 @@ func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
 		i.said()
 	}
 	return i, why
+}
+
+// listAfter is how long accounts that join a list may wait until they are said, unless it is a quarter longer by then.
+const listAfter = 6 * cohort.Hour
+
+// rescoped says whether a reader should hear of another scope. A list that grows is not said anew for every account.
+func (i *Incident) rescoped(f Finding, head int64) bool {
+	if f.Scope.Kind == "users" && i.Scope.Kind == "users" && f.Scope.LinkedBy == i.Scope.LinkedBy {
+		return f.Users != i.saidUsers && (4*f.Users >= 5*i.saidUsers || head-i.UpdatedAt >= listAfter)
+	}
+	return f.Scope.String() != i.Scope.String()
 }
 
 func (i *Incident) said() {

@@ -135,6 +135,36 @@ func TestStep(t *testing.T) {
 	}
 }
 
+// A farm of thousands grows account by account: it is said in dozens of revisions, and nobody who joined is left unsaid for long.
+func TestListsAreSaidInGoodTime(t *testing.T) {
+	f := priced()
+	list := func(n int) {
+		f.Users, f.Scope = n, UsersScope(make([]string, n), "device")
+	}
+	list(8)
+	i := Open(f, noon)
+	head := noon
+	for n := 9; n <= 5000; n++ {
+		list(n)
+		head += 10e9
+		i, _ = Step(i, f, head)
+	}
+	if i.Revision > 40 || i.saidUsers < 4000 {
+		t.Errorf("5000 accounts in %d revisions, the last with %d", i.Revision, i.saidUsers)
+	}
+	before := i.Revision
+	if i, _ = Step(i, f, head+1); i.Revision != before {
+		t.Error("said again without need")
+	}
+	i, why := Step(i, f, head+listAfter)
+	if !slices.Equal(why, []Reason{Rescoped}) || i.saidUsers != 5000 {
+		t.Errorf("hours later %v, with %d accounts", why, i.saidUsers)
+	}
+	if _, why = Step(i, f, head+9*listAfter); len(why) > 0 {
+		t.Errorf("nobody joined, and yet %v", why)
+	}
+}
+
 func TestSmallImpactNeverDoubles(t *testing.T) {
 	f := priced()
 	f.Users, f.Overcharge = 1, sum("1")
