@@ -121,21 +121,22 @@ func (s *slab) add(row int, t *Totals) {
 	}
 }
 
-// sum adds what the rows hold of the fields to their cohorts' totals; of says which, −1 for none.
-func (s *slab) sum(f *Fields, of []int32, totals func(int32) *Totals) {
+// sum adds what the rows hold of the fields to totals: the cohort that of says, −1 for none, has the one at its number times
+// stride plus offset.
+func (s *slab) sum(f *Fields, of []int32, totals []Totals, stride, offset int) {
 	for _, k := range f.Counts {
-		column := s.counts[k]
+		column := s.counts[k][:len(s.leaf)]
 		for i, leaf := range s.leaf {
-			if g := of[leaf]; g >= 0 && column[i] != 0 {
-				totals(g).Counts[k] += column[i]
+			if g := of[leaf]; g >= 0 {
+				totals[int(g)*stride+offset].Counts[k] += column[i]
 			}
 		}
 	}
 	for _, k := range f.Money {
-		column := s.money[k]
+		column := s.money[k][:len(s.leaf)]
 		for i, leaf := range s.leaf {
 			if g := of[leaf]; g >= 0 {
-				totals(g).Money[k].AddSum(column[i])
+				totals[int(g)*stride+offset].Money[k].AddSum(column[i])
 			}
 		}
 	}

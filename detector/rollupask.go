@@ -3,6 +3,7 @@ package detector
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -39,6 +40,20 @@ type CohortAnswer struct {
 	Others     int    // cohorts beyond Most
 	Rest       Totals // what those did
 	Everything Totals // what all that fulfils Where did
+
+	steps *[]Totals // of all cohorts
+}
+
+// stepsOf holds steps of answers that were given: megabytes each, which the garbage collector would otherwise look for all over
+// the engine's memory after every few of them.
+var stepsOf = sync.Pool{New: func() any { return new([]Totals) }}
+
+// Release gives back what the cohorts' steps are kept in; they must not be used any more.
+func (a *CohortAnswer) Release() {
+	if a.steps != nil {
+		stepsOf.Put(a.steps)
+		a.steps, a.Cohorts = nil, nil
+	}
 }
 
 // Steps returns how many steps an answer has.
@@ -51,15 +66,33 @@ func (q *CohortQuery) bounds() (from, to int64) {
 	return q.From - q.From%cohort.Five, q.To + (cohort.Five-q.To%cohort.Five)%cohort.Five
 }
 
-// Ask answers a query. Cost: one pass over the leaves and two over the columns asked for, of the rows of that time.
+// Ask answers a query. Cost: one pass over the leaves and one over the columns asked for, of the rows of that time; two where
+// there are more cohorts than are answered one by one. Release the answer when it was read.
 func (r *Rollup) Ask(q *CohortQuery) CohortAnswer {
 	a := CohortAnswer{}
 	a.From, a.To = q.bounds()
 	group, names := r.groups(q)
-	totals := make([]Totals, len(names))
-	slabs := r.between(a.From, a.To)
-	for _, s := range slabs {
-		s.sum(&q.Fields, group, func(g int32) *Totals { return &totals[g] })
+	slabs, n := r.between(a.From, a.To), q.Steps()
+	bySteps := func(cohorts int) []Totals {
+		a.steps = stepsOf.Get().(*[]Totals)
+		*a.steps = slices.Grow((*a.steps)[:0], cohorts*n)[:cohorts*n]
+		steps := *a.steps
+		clear(steps)
+		for _, s := range slabs {
+			s.sum(&q.Fields, group, steps, n, int((s.at-a.From)/q.Step))
+		}
+		return steps
+	}
+	totals, all := make([]Totals, len(names)), []Totals(nil)
+	if len(names) <= q.Most {
+		all = bySteps(len(names))
+		for i := range all {
+			totals[i/n].add(&all[i])
+		}
+	} else {
+		for _, s := range slabs {
+			s.sum(&q.Fields, group, totals, 1, 0)
+		}
 	}
 	rank := make([]int, 0, len(names))
 	for g := range names {
@@ -83,7 +116,13 @@ func (r *Rollup) Ask(q *CohortQuery) CohortAnswer {
 			a.Rest.add(&totals[g])
 			continue
 		}
-		a.Cohorts = append(a.Cohorts, CohortTotals{Values: names[g], Total: totals[g], Steps: make([]Totals, q.Steps())})
+		a.Cohorts = append(a.Cohorts, CohortTotals{Values: names[g], Total: totals[g]})
+	}
+	if all != nil {
+		for i, g := range rank[:shown] {
+			a.Cohorts[i].Steps = all[g*n : (g+1)*n]
+		}
+		return a
 	}
 	for i, g := range group { // from the leaf to its cohort's place
 		if g >= 0 {
@@ -92,9 +131,9 @@ func (r *Rollup) Ask(q *CohortQuery) CohortAnswer {
 			}
 		}
 	}
-	for _, s := range slabs {
-		step := (s.at - a.From) / q.Step
-		s.sum(&q.Fields, group, func(g int32) *Totals { return &a.Cohorts[g].Steps[step] })
+	all = bySteps(shown)
+	for i := range a.Cohorts {
+		a.Cohorts[i].Steps = all[i*n : (i+1)*n]
 	}
 	return a
 }

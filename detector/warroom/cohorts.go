@@ -248,6 +248,7 @@ func dimNames() []string {
 
 func answerCohorts(roll *detector.Rollup, q *detector.CohortQuery, m *measure) *cohortAnswer {
 	a := roll.Ask(q)
+	defer a.Release()
 	utc := func(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 	sums := func(t *detector.Totals) cohortSums {
 		return cohortSums{m.of(t), t.Counts[detector.CountRows], t.Money[detector.MoneyCredits]}
