@@ -29,6 +29,7 @@ type stand struct {
 	settings func(t *testing.T, r *receiver) Settings
 	good     func(w http.ResponseWriter)             // what the real receiver says when it took it; nil: it is no HTTP receiver
 	key      func(t *testing.T, got delivery) string // by which the receiver drops repeats, as it arrived
+	keyless  bool                                    // the receiver drops no repeats: key returns the whole message
 	schema   func(t *testing.T, got delivery)        // refuses what the receiver's public documents do not allow
 	raw      []string                                // JSON fields that programs compare, so that what rows say stands there as it is
 	table    map[string]string                       // what follows from each answer, where it is not that of usual

@@ -12,12 +12,13 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 )
 
-// A hundred thousand findings at once: pages are bounded, the rest is counted, and so is memory.
+// A hundred thousand findings at once, routed to two sinks by cause: each sink's pages are bounded, the rest is counted, and so
+// is memory.
 func TestStorm(t *testing.T) {
-	const findings = 100_000
+	const findings, mine = 100_000, 75_000
 	before := heap()
 	synctest.Test(t, func(t *testing.T) {
-		s, store := newScript(Policy{}), &memory{}
+		s, other, store := newScript(Policy{}), newScript(Policy{}), &memory{}
 		var digests []incident.Record
 		s.answer = func(n *Notification) error {
 			if n.isDigest() {
@@ -25,21 +26,28 @@ func TestStorm(t *testing.T) {
 			}
 			return nil
 		}
-		f := start(t, Options{Store: store}, map[string]*script{"a": s})
+		routes := []Route{{Match: map[string]string{"cause": "penalty"}, Sinks: []string{"b"}}, {Match: map[string]string{"severity": "page"}, Sinks: []string{"a"}}}
+		f := start(t, Options{Store: store, Routes: routes}, map[string]*script{"a": s, "b": other})
 		defer f.close()
-		for i := range findings {
-			f.Offer(alert(fmt.Sprintf("inc_%06d", i), 1, firing, func(r *incident.Record) {
-				r.Title = strings.Repeat("x", 100) + r.Incident
-				r.Evidence = []incident.Evidence{{Text: strings.Repeat("y", 1000) + r.Incident}}
+		cause := func(i int) func(*incident.Record) {
+			return func(r *incident.Record) {
 				if i%4 == 0 {
 					r.Cause = "penalty"
 				}
+			}
+		}
+		for i := range findings {
+			f.Offer(alert(fmt.Sprintf("inc_%06d", i), 1, firing, cause(i), func(r *incident.Record) {
+				r.Title = strings.Repeat("x", 100) + r.Incident
+				r.Evidence = []incident.Evidence{{Text: strings.Repeat("y", 1000) + r.Incident}}
 			}))
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(s.lines()); n != DefaultRateCap+1 {
-			t.Errorf("%d notifications, want %d pages and a digest", n, DefaultRateCap)
+		for name, s := range f.sinks {
+			if n := len(s.lines()); n != DefaultRateCap+1 {
+				t.Errorf("%d notifications to %s, want %d pages and a digest", n, name, DefaultRateCap)
+			}
 		}
 		if grown := int64(heap()) - int64(before); grown > 100<<20 { // 0.5 kB a finding; the text alone is 1.2
 			t.Errorf("%d MB of heap", grown>>20)
@@ -48,21 +56,21 @@ func TestStorm(t *testing.T) {
 			t.Fatalf("%d digests", len(digests))
 		}
 		d := digests[0]
-		if !strings.Contains(d.Title, fmt.Sprint(findings-DefaultRateCap)) || d.Severity != incident.Page || d.UsersAffected != 33*(findings-DefaultRateCap) {
+		if !strings.Contains(d.Title, fmt.Sprint(mine-DefaultRateCap)) || d.Severity != incident.Page || d.UsersAffected != 33*(mine-DefaultRateCap) {
 			t.Errorf("the digest says %q to %d users as a %s", d.Title, d.UsersAffected, d.Severity)
 		}
 		var said []string
 		for _, e := range d.Evidence {
 			said = append(said, e.Text)
 		}
-		for _, want := range []string{"74978 of metering_bug price", "24992 of metering_bug penalty", "inc_000030 " + strings.Repeat("x", 100) + "inc_000030", "and 99950 more, all of them in the alerts topic"} {
+		for _, want := range []string{"74970 of metering_bug price", "inc_000041 " + strings.Repeat("x", 100) + "inc_000041", "and 74950 more, all of them in the alerts topic"} {
 			if !slices.Contains(said, want) {
 				t.Errorf("the digest does not say %q:\n%s", want, strings.Join(said, "\n"))
 			}
 		}
 		// They resolve: those who were paged hear of theirs, nobody of the others one by one.
 		for i := range findings {
-			f.Offer(alert(fmt.Sprintf("inc_%06d", i), 2, resolved))
+			f.Offer(alert(fmt.Sprintf("inc_%06d", i), 2, resolved, cause(i)))
 		}
 		time.Sleep(time.Minute)
 		if n := len(s.lines()); n != 2*DefaultRateCap+1 {
@@ -72,10 +80,10 @@ func TestStorm(t *testing.T) {
 		time.Sleep(2 * RateWindow)
 		synctest.Wait()
 		last := digests[len(digests)-1]
-		if len(digests) != 2 || last.Status != resolved || last.Incident != d.Incident || !strings.Contains(last.Summary, fmt.Sprintf("%d of them are over", findings-DefaultRateCap)) {
+		if len(digests) != 2 || last.Status != resolved || last.Incident != d.Incident || !strings.Contains(last.Summary, fmt.Sprintf("%d of them are over", mine-DefaultRateCap)) {
 			t.Errorf("%d digests, the last %s: %.200s", len(digests), last.Status, last.Summary)
 		}
-		if keys := store.keys(); len(keys) != findings+1 {
+		if keys := store.keys(); len(keys) != findings+2 {
 			t.Errorf("%d keys in the store, want one an incident: %q", len(keys), keys[:min(len(keys), 5)])
 		}
 	})

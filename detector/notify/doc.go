@@ -43,14 +43,18 @@
 //
 // # Adding a sink
 //
-//  1. Write one file with a type that has Send and Policy ([Sink]) and a constructor. Take the client of egress.go for HTTP: it
-//     refuses private addresses, follows no redirect and bounds replies. Put what people read through headline and facts, which
-//     are inert, and a template's words in their place (Settings.words), and JSON through jsonText. Return a [*Failure] for what no later attempt can mend.
-//  2. Register it in [Kinds] with the keys of [Settings] that it takes. Configuration, `config check`, `notify test`, outbox,
-//     routes, retries and metrics then know it.
-//  3. Add a stand to the table in conformance_test.go: a receiver on this machine, the key by which repeats are recognised,
-//     and what the receiver's public documents allow. The suite then runs on it: delivery of every shape of alert, the key, the
-//     table above, hostile text, secrets, kill -9.
+//  1. Write one file with a type that has Send and Policy ([Sink]), Close if it keeps connections (io.Closer), and a constructor.
+//     For HTTP take newClient: it refuses private addresses, follows no redirect and bounds replies. post masks the secrets that
+//     it is given; a secret is a secretFile, read at each use. success and judge turn a reply into what follows; return a
+//     [*Failure] (refusef) for what else no later attempt can mend. Keep Settings.words and put what people read through
+//     titleOf(n, n.headline()) and bodyOf, or n.facts() where there is no template: all of them inert. Shorten with cut to what
+//     the receiver takes, and marshal with jsonText.
+//  2. Register it in [Kinds] with the keys of [Settings] that it needs and takes; a key that is new is a new field there.
+//     Configuration, `config check`, `notify test`, outbox, routes, retries and metrics then know it. The README lists the kinds.
+//  3. Add a stand to the table in conformance_test.go: settings that lead to a receiver on this machine, what the real one says
+//     when it took a message, the key by which it drops repeats (keyless, and the whole message, if it drops none), what its
+//     public documents allow, secrets, and where the table above is not that of usual. The suite then runs on it: delivery of
+//     every shape of alert, the key, the table, hostile text, templates, secrets.
 //
 // # Concurrency
 //
