@@ -99,7 +99,8 @@ var blindKinds = map[string]blindKind{
 type measure struct {
 	kind, about string
 	value       float64
-	quiet       bool // no page: it is to be expected, or not known well
+	since       time.Time // what is measured began then, where that is known
+	quiet       bool      // no page: it is to be expected, or not known well
 	title       string
 	detail      string
 }
@@ -168,6 +169,9 @@ func (b *blindness) step(x *seen) {
 		}
 		before := b.watches[key]
 		w := before.Step(limit, m.value, x.at)
+		if before.Severity == "" && w.Severity != "" {
+			w.Since = cmp.Or(m.since, w.Since)
+		}
 		watches[key] = w
 		if m.value >= limit.Raise {
 			b.titles[key] = m.title + " since " + cmp.Or(w.Since, x.at).UTC().Format("15:04Z")

@@ -285,6 +285,7 @@ func TestBlindService(t *testing.T) {
 	s.blindness = newBlindness(zerologNop, nil)
 	s.blindness.adopt(s.notifier)
 	ctx, cancel := context.WithCancel(t.Context())
+	started := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
 	await(t, "readiness", func() bool { return s.state() == nil })
@@ -327,6 +328,9 @@ func TestBlindService(t *testing.T) {
 		t.Error(err)
 	}
 	told := receiver.records(t)
+	if began := told[0].StartedAt; began.Before(started) || began.After(time.Now()) {
+		t.Errorf("said to have begun at %v, and the broker was heard after %v", began, started)
+	}
 	if len(told) != 2 || told[0].Incident != told[1].Incident || told[0].Severity != incident.Page || told[1].Status != incident.Resolved || told[0].Class != "unknown" {
 		t.Errorf("told %+v", told)
 	}

@@ -74,14 +74,14 @@ func (g *sight) measures(x *seen) []measure {
 	was, now := g.take(x)
 	out = append(out, measureUnreadable(was, now), measureSkew(was, now), measureDropped(was, now))
 	for _, s := range x.sinks {
-		m := measure{kind: notify.SinkTrouble, about: s.Name, value: s.Failing.Seconds(), title: "Not delivered: alerts do not reach the sink " + s.Name, detail: s.Error}
+		m := measure{kind: notify.SinkTrouble, about: s.Name, value: s.Failing.Seconds(), since: x.at.Add(-s.Failing), title: "Not delivered: alerts do not reach the sink " + s.Name, detail: s.Error}
 		if s.Gone {
 			m.value = math.Inf(1)
 		}
 		out = append(out, m)
 	}
 	return append(out,
-		measure{kind: "outbox", value: x.outbox.Seconds(), title: "Blind: the outbox cannot be written", detail: "for " + rounded(x.outbox)},
+		measure{kind: "outbox", value: x.outbox.Seconds(), since: x.at.Add(-x.outbox), title: "Blind: the outbox cannot be written", detail: "for " + rounded(x.outbox)},
 		measure{kind: "checkpoint", value: x.checkpoint, title: "Blind: no checkpoint could be kept", detail: fmt.Sprintf("the last one is %.0f times as old as it should be", x.checkpoint)})
 }
 
@@ -94,7 +94,7 @@ func measureKafka(x *seen) measure {
 			heard = p.heardAt
 		}
 	}
-	m.value = x.at.Sub(heard).Seconds()
+	m.value, m.since = x.at.Sub(heard).Seconds(), heard
 	m.detail = "for " + rounded(x.at.Sub(heard))
 	if x.phase != "" {
 		m.title, m.detail = "Blind: nothing is read yet", x.phase+", "+m.detail
@@ -117,7 +117,7 @@ func measureLag(x *seen, deaf bool) measure {
 			behind = append(behind, p)
 		}
 	}
-	m.value = worst.Seconds()
+	m.value, m.since = worst.Seconds(), x.at.Add(-worst)
 	m.title = fmt.Sprintf("Blind: %d of %d partitions are read late", len(behind), len(x.parts))
 	if m.quiet {
 		m.title = fmt.Sprintf("Blind: still catching up with %d of %d partitions", len(behind), len(x.parts))
@@ -129,7 +129,7 @@ func measureLag(x *seen, deaf bool) measure {
 // measureSilence takes for how long no rows have come, against what is usual there. Once all are silent, no partition is by itself.
 func measureSilence(x *seen, deaf bool) []measure {
 	some := measure{kind: "silence", value: unknown}
-	all := measure{kind: "quiet", value: unknown, quiet: x.pulse.young(x.at)}
+	all := measure{kind: "quiet", value: unknown, since: x.pulse.last, quiet: x.pulse.young(x.at)}
 	if x.opened && !deaf {
 		all.value = x.pulse.silence(x.at)
 	}
