@@ -291,10 +291,11 @@ func TestBlindService(t *testing.T) {
 	await(t, "readiness", func() bool { return s.state() == nil })
 	now := time.Now()
 	look := func(after time.Duration) {
-		x := s.look(ctx, now.Add(after))
-		if x.health == nil || x.health.Rows != 2 || len(x.parts) != 2 || !x.opened || len(x.sinks) != 1 {
-			t.Errorf("sees %+v", x)
-		}
+		var x seen
+		await(t, "a look that sees all", func() bool {
+			x = s.look(ctx, now.Add(after))
+			return x.health != nil && x.health.Rows == 2 && len(x.parts) == 2 && x.opened && len(x.sinks) == 1
+		})
 		s.blindness.step(&x)
 	}
 	look(0)
