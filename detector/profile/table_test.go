@@ -209,6 +209,26 @@ func TestThePastIsHeldWhileEvidenceStands(t *testing.T) {
 	}
 }
 
+// What was drawn lately halves every five hours, also while nothing is drawn and whoever draws is packed.
+func TestLatelyFades(t *testing.T) {
+	table, _ := newHeard()
+	table.charge("u", monday, 8)
+	for i, want := range []float64{8, 8, 4, 2} {
+		at := monday + Bucket - 1
+		if i > 0 {
+			at = monday + int64(i-1)*5*cohort.Hour
+			table.Close(at)
+		}
+		if v, _ := table.View("u", at); math.Abs(float64(v.Short.Credits)-want) > 1e-3 || v.Short.Rows != v.Short.Requests {
+			t.Errorf("%v are left of 8 at %d, want %v", v.Short.Credits, i, want)
+		}
+	}
+	table.charge("u", monday+15*cohort.Hour, 1)
+	if v, _ := table.View("u", monday+15*cohort.Hour); math.Abs(float64(v.Short.Credits)-2) > 1e-3 {
+		t.Errorf("%v are left of 8 after three times five hours and 1 more, want 2", v.Short.Credits)
+	}
+}
+
 // What a row finds out about its user: the first of an hour, of a turn, unprompted, and flags anew within an hour and a day.
 func TestRowFacts(t *testing.T) {
 	table, _ := newHeard()

@@ -32,7 +32,7 @@ var kindNames = [numKinds]string{"device", "network", "api_key", "country"}
 
 func (u *User) view(at int64) View {
 	v := View{
-		FirstAt: u.FirstAt, LastAt: u.LastAt, Created: int64(u.created) * day, Leaf: u.leaf, Today: u.today, Short: u.short.counts(), Long: u.lastDays(),
+		FirstAt: u.FirstAt, LastAt: u.LastAt, Created: int64(u.created) * day, Leaf: u.leaf, Today: u.today, Long: u.lastDays(),
 		PastDays: float64(u.pastDays), Volume: float64(u.volume), Novel: float64(u.novel), Held: u.held(), AwakeHours: bits.OnesCount32(u.awake),
 	}
 	if int32(at/day) != u.dayNo {
@@ -41,10 +41,10 @@ func (u *User) view(at int64) View {
 	if int32(u.bucket/day) == int32(at/day) {
 		v.Today.add(&u.now, 1)
 	}
-	open := usage{}
-	open.add(&u.now) // a few minutes that the windows do not hold yet
-	now := open.counts()
-	v.Short.add(&now, 1)
+	lately := u.short
+	lately.fade(max(at-at%Bucket-u.bucket, 0))
+	lately.add(&u.now) // a few minutes that the windows do not hold yet
+	v.Short = lately.counts()
 	v.Long.add(&u.today, 1)
 	v.Long.add(&u.now, 1)
 	base := u.base()
