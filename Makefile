@@ -20,7 +20,7 @@ CASES        ?= 200
 QUIET_WEEKS  ?= 5000000
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ frontier: ## Measure recall and delay of one user's drain against false findings
 localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)
 	GOMAXPROCS=1 $(GO) test ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
 	$(GO) test ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
+
+# A dozen restarts of every scenario, twice: an hour of one core. ONLY=price-cohort takes one.
+restarts: ## Stop and restore at random records of every scenario, and expect the same bytes (ONLY=price-cohort)
+	DRAINWATCH_RESTARTS=1 $(GO) test ./detector -run '^TestRestartsChangeNothing$$/$(ONLY)' -v -count=1 -timeout 24h
 
 nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)
 	$(GO) test ./stats/sequential -run '^TestNominalAgainstReal$$' -count=1 -timeout 1h -nominal $(ARGS)

@@ -49,13 +49,16 @@ type Engine struct {
 	ledger    atomic.Pointer[[]ledger.Row]
 	rolled    atomic.Pointer[Rollup]
 	rolledAt  time.Time // of the fleet's goroutine
+	cut       *cut      // the same: the one that is being made
 	metrics   *metrics
 }
 
-// message is what the fleet's goroutine takes: a closing, or something to do between two.
+// message is what the fleet's goroutine takes: a closing, something to do between two, or a shard's mark in a cut.
 type message struct {
 	closing closing
 	do      func(*fleet)
+	cut     *cut
+	state   []byte // of the shard, at the mark
 }
 
 // worker is a shard with its goroutine's queue.
@@ -267,21 +270,31 @@ func (e *Engine) decide() {
 	for {
 		select {
 		case m := <-e.msgs:
-			if m.do != nil {
-				m.do(e.fleet)
-				e.roll()
-				continue
-			}
-			before := e.fleet.now
-			e.fleet.take(m.closing)
-			if e.o.LiveView && e.fleet.now != before {
-				e.snap()
-			}
-			e.roll()
+			e.handle(m)
 		case <-e.ctx.Done():
 			return
 		}
 	}
+}
+
+func (e *Engine) handle(m message) {
+	switch {
+	case e.holds(&m):
+		e.cut.held = append(e.cut.held, m)
+		return
+	case m.cut != nil:
+		e.mark(&m)
+		return
+	case m.do != nil:
+		m.do(e.fleet)
+	default:
+		before := e.fleet.now
+		e.fleet.take(m.closing)
+		if e.o.LiveView && e.fleet.now != before {
+			e.snap()
+		}
+	}
+	e.roll()
 }
 
 func (e *Engine) alert(l *live, why []incident.Reason) {

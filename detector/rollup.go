@@ -147,7 +147,8 @@ func (s *slab) sum(f *Fields, of []int32, totals []Totals, stride, offset int) {
 type roller struct {
 	leaves  []*cohort.Leaf
 	number  map[*cohort.Leaf]uint32
-	slabs   []openSlab // by time
+	same    map[[event.NumDims]string]uint32 // by values: a leaf that was forgotten may come back as another
+	slabs   []openSlab                       // by time
 	rows    int
 	folded  int64
 	tried   bool // to make room for leaves, in these five minutes
@@ -161,7 +162,7 @@ type openSlab struct {
 }
 
 func newRoller() *roller {
-	return &roller{number: map[*cohort.Leaf]uint32{}}
+	return &roller{number: map[*cohort.Leaf]uint32{}, same: map[[event.NumDims]string]uint32{}}
 }
 
 // add counts a cell of a leaf. The leaf must be the one that the store keeps for its values.
@@ -226,6 +227,10 @@ func (r *roller) leaf(leaf *cohort.Leaf) uint32 {
 	if ok {
 		return n
 	}
+	if n, ok = r.same[leaf.Values]; ok {
+		r.number[leaf] = n
+		return n
+	}
 	if len(r.leaves) >= rollupMaxLeaves && !r.tried {
 		r.tried = true
 		r.forget()
@@ -239,7 +244,7 @@ func (r *roller) leaf(leaf *cohort.Leaf) uint32 {
 	}
 	n = uint32(len(r.leaves))
 	r.leaves = append(r.leaves, leaf) // readers see a shorter slice of the same array
-	r.number[leaf] = n
+	r.number[leaf], r.same[leaf.Values] = n, n
 	return n
 }
 
@@ -271,6 +276,10 @@ func (r *roller) forget() {
 		}
 	}
 	r.leaves, r.number = fresh, number
+	clear(r.same)
+	for n, leaf := range fresh {
+		r.same[leaf.Values] = uint32(n)
+	}
 }
 
 // publish returns what is known at an event time.

@@ -37,6 +37,9 @@ func (x *Index) Cap() uint32 { return uint32(x.len + len(x.free)) }
 // Hash returns the hash of a number below Cap, none if it is free.
 func (x *Index) Hash(n uint32) uint64 { return *x.hash.At(n) }
 
+// Taken says whether a number is that of a hash.
+func (x *Index) Taken(n uint32) bool { return n < x.Cap() && x.Hash(n) != none }
+
 // Find returns the number of a hash. Cost: about one look at the slots and one at the hashes.
 func (x *Index) Find(hash uint64) (n uint32, ok bool) {
 	hash = min(hash, none-1)

@@ -19,11 +19,6 @@
 //
 // Who was flagged costs some 20 to 30 bytes a flag more. What is packed has no pointers: the collector takes 10 ms at a million.
 //
-// The packed form is fit to be kept: but for the number of the leaf it depends on the user's rows alone, and not on when it was
-// packed. What is cut off is an error and nothing is a panic (FuzzUnpack), but not every damage shows: it belongs under a checksum
-// and a layout, which TestPackedFormIsAsItWas reminds of. When the user was last seen stands beside it, and leaves have the
-// numbers of the table, in the order in which they were first packed. Users have numbers from 0 on, in the order of their first rows.
-//
 // # The frontier
 //
 // What a drain of one user costs in false findings: make frontier ARGS='-frontier-seed=104 -frontier-chunks=12', over 384,000
