@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/stream"
@@ -104,7 +101,7 @@ func (in *installation) place(ctx context.Context, k kafkaLog) error {
 // lastRecord returns the last record between two offsets, if retention and compaction have left one that can be read.
 func lastRecord(ctx context.Context, k kafkaLog, topic string, partition int32, from, to int64) (m landmark, ok bool, err error) {
 	err = k.History(topic).Read(ctx, partition, from, to, func(r detector.Record) error {
-		m, ok = landmark{r.Offset, strconv.FormatUint(xxhash.Sum64String(r.Key+"\x00"+r.Value), 16)}, true
+		m, ok = markOf(&r), true
 		return nil
 	})
 	if errors.Is(err, stream.ErrOffsetOutOfRange) || errors.Is(err, stream.ErrUnreadable) {

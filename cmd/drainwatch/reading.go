@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/checkpoint"
 	"github.com/drainwatch/drainwatch/detector/stream"
 )
 
-// Assigned implements stream.Handler. Reading goes on where this process stopped, else where the first start began.
+// Assigned implements stream.Handler. Reading goes on where this process or the checkpoint stopped, else where the first start began.
 func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +29,7 @@ func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error
 	if p.next < 0 {
 		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
 	}
-	return p.next, nil
+	return min(max(p.next, a.Start), a.End), nil // what is gone before the start is accepted, else run would have refused
 }
 
 // feedAtOnce is how many records are handed to the engine in one piece: taken whole or, when ctx ends, not at all.
@@ -37,10 +38,12 @@ const feedAtOnce = 512
 // Records implements stream.Handler.
 func (s *service) Records(ctx context.Context, partition int32, records []detector.Record) error {
 	for part := range slices.Chunk(slices.Clone(records), feedAtOnce) { // cloned: the caller uses the slice again
+		last := checkpoint.Landmark(markOf(&part[len(part)-1]))
 		if err := s.engine.Feed(ctx, partition, part); err != nil {
 			return err
 		}
-		s.advance(partition, part[len(part)-1].Offset+1, false)
+		s.mark(partition, last)
+		s.advance(partition, last.Offset+1, false)
 	}
 	return nil
 }

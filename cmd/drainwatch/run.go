@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+
+	"github.com/drainwatch/drainwatch/detector/checkpoint"
 )
 
 func newRunCmd() *cobra.Command {
@@ -22,7 +24,12 @@ explain ask. Nobody is authenticated there, so an address that other machines re
 
 A first start learns from what the topic retains without waking anybody: what ended before it is recorded as info.
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
-with another number of partitions is refused rather than taken for a first one. One instance reads all partitions.`,
+with another number of partitions is refused rather than taken for a first one. One instance reads all partitions.
+
+What it knows is kept under state.path, every state.every and when it stops: a restart goes on from the newest
+checkpoint that verifies, and says what it would have said. Without one it reads the topic again from where the first
+start began. It refuses to start when retention removed records that it has not read yet, or, without a checkpoint,
+that it has; --accept-loss goes on without them.`,
 		Example: `  drainwatch run --brokers kafka-1:9092,kafka-2:9092 --topic usage
   drainwatch run --config /etc/drainwatch/drainwatch.yaml
   KAFKA_BROKERS=kafka-1:9092 drainwatch run --start latest`,
@@ -37,6 +44,7 @@ with another number of partitions is refused rather than taken for a first one. 
 	f.String("format", "", "format of the rows: native, or auto to decide for each (ingest.format)")
 	f.String("prefix", "", "beginning of the names of the topics that are written (topics.prefix)")
 	f.String("api", "", "address of the war room and its API (listen.api)")
+	f.Bool("accept-loss", false, "go on although records that were not read yet, or what was learned, are lost; what is lost is logged")
 	f.String("probes", "", "address for /healthz, /readyz and /metrics (listen.probes)")
 	addConfigFlag(cmd)
 	return cmd
@@ -67,7 +75,19 @@ func runService(cmd *cobra.Command, _ []string) error {
 	}
 	conf.logWarnings(log)
 	registry := newRegistry()
+	if conf.State.Store != "dir" {
+		return usagef("check configuration: state.store: checkpoints in Kafka are not part of this version; use dir")
+	}
 	s := newService(conf, log, registry)
+	acceptLoss, err := cmd.Flags().GetBool("accept-loss")
+	if err != nil {
+		return err
+	}
+	kept, err := checkpoint.OpenDir(conf.checkpointDir())
+	if err != nil {
+		return err
+	}
+	s.keep(kept, acceptLoss)
 	s.blindness = newBlindness(log, registry)
 	probes, err := startProbes(conf.Listen.Probes, "listen.probes", registry, s.state, nil)
 	if err != nil {

@@ -162,6 +162,7 @@ func (d *daemon) await(t *testing.T, path string) string {
 
 // A service reads a topic, answers probes, writes what it cannot use, stops cleanly, and does not repeat itself.
 func TestRun(t *testing.T) {
+	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	b := startBroker(t)
 	b.topic(t, "usage", 3)
 	var lines []string
@@ -191,8 +192,8 @@ func TestRun(t *testing.T) {
 		if first := strings.Contains(said, "run: first start;"); first != (start == 0) {
 			t.Errorf("start %d takes itself for a first one: %v\n%s", start, first, said)
 		}
-		if again := strings.Contains(said, "read again from the first start's offsets"); again != (start == 1) {
-			t.Errorf("start %d says that it reads again: %v", start, again)
+		if on := strings.Contains(said, "run: goes on from a checkpoint"); on != (start == 1) {
+			t.Errorf("start %d says that it goes on from a checkpoint: %v", start, on)
 		}
 
 		dead := b.read(t, "dw.dlq")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/checkpoint"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/notify"
 	"github.com/drainwatch/drainwatch/detector/stream"
@@ -43,7 +42,8 @@ type service struct {
 	board     *warroom.Board        // the incidents, for who asks
 	blindness *blindness            // what it does not see; nil where nobody asks
 
-	checkpointAge func(now time.Time) time.Duration // of the last checkpoint; nil without checkpoints
+	keeping       *keeping                          // of checkpoints; nil without
+	checkpointAge func(now time.Time) time.Duration // of the last one; nil alike
 
 	client   *stream.Client
 	consumer *stream.Consumer
@@ -66,6 +66,7 @@ type service struct {
 	finish     context.CancelFunc  // stops reading
 	closed     bool                // and the books are closed
 	result     detector.Summary    // once they are
+	keptAt     time.Time           // when all that was known was last kept
 
 	unreadable atomic.Int64 // batches that could not be taken apart
 }
@@ -80,6 +81,7 @@ type progress struct {
 	pulse           pulse     // of rows, once caught up
 	committed       int64
 	commitAt        time.Time
+	marks           []checkpoint.Landmark // records that were read of late
 }
 
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
@@ -164,6 +166,9 @@ func (s *service) run(ctx context.Context) (err error) {
 	}
 	defer s.client.Close()
 	if err := s.prepare(ctx); err != nil {
+		if s.engine != nil {
+			_ = s.engine.Close()
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -190,13 +195,23 @@ func (s *service) run(ctx context.Context) (err error) {
 			finish()
 		}
 	})
+	if s.keeping != nil {
+		books.Go(func() { s.keepOn(reading) })
+	}
+	writing, written := context.WithCancel(grace) // longer than reading: a checkpoint waits for what it speaks of
+	defer written()
 	go func() {
 		defer stop() // when writing fails for good, so does the service
-		s.sink.write(running, grace)
+		s.sink.write(writing, grace)
 	}()
 	err = s.consumer.Run(reading)
 	finish()
 	books.Wait()
+	if s.keeping != nil && !s.hasEnded() {
+		last, cancel := context.WithTimeout(grace, shutdownGrace)
+		s.keepNow(last)
+		cancel()
+	}
 	if err == nil {
 		err = unbooked
 	}
@@ -211,8 +226,9 @@ func (s *service) run(ctx context.Context) (err error) {
 	if cerr := s.engine.Close(); err == nil {
 		err = cerr
 	}
-	stop()
+	written()
 	<-s.sink.stopped
+	stop()
 	if err == nil {
 		err = s.sink.failed
 	}
@@ -287,11 +303,22 @@ func (s *service) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.install(ctx, internal); err != nil {
+	first, lost, err := s.install(ctx, internal)
+	if err != nil {
 		return err
 	}
+	from, err := s.found(ctx, first, lost)
+	if err != nil {
+		return err
+	}
+	if first {
+		s.log.Info().Str("topic", s.record.Topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
+			Msg("run: first start; what the topic holds is learned from and wakes nobody")
+		if err := s.record.save(ctx, s.client, internal); err != nil {
+			return err
+		}
+	}
 	s.enter("reading what former runs have written")
-	var err error
 	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log); err != nil {
 		return err
 	}
@@ -318,6 +345,15 @@ func (s *service) prepare(ctx context.Context) error {
 	if err := s.engine.Assign(all...); err != nil {
 		return err
 	}
+	if from != nil {
+		s.enter("taking up a checkpoint")
+		if err := s.restore(from); err != nil {
+			return err
+		}
+		if err := s.engine.Restate(ctx); err != nil {
+			return err
+		}
+	}
 	if s.consumer, err = s.client.Consumer(s.conf.Ingest.Topic, s.conf.Ingest.Group, s); err != nil {
 		return usageError{err}
 	}
@@ -325,37 +361,29 @@ func (s *service) prepare(ctx context.Context) error {
 	return nil
 }
 
-// install finds the installation record, or writes one at a first start.
-func (s *service) install(ctx context.Context, internal string) error {
+// install finds the installation record, or writes one at a first start. lost is how many of the records that the first start read
+// are gone, by partition.
+func (s *service) install(ctx context.Context, internal string) (first bool, lost map[int32]int64, err error) {
 	topic, group := s.conf.Ingest.Topic, s.conf.Ingest.Group
 	found, err := loadInstallation(ctx, s.client, internal, group, topic)
 	if err != nil {
-		return err
+		return false, nil, err
 	}
 	if found == nil {
 		if s.record, err = survey(ctx, s.client, topic, group, s.conf.Ingest.Start); err != nil {
-			return err
+			return false, nil, err
 		}
 		if err := s.record.place(ctx, s.client); err != nil {
-			return err
+			return false, nil, err
 		}
-		s.log.Info().Str("topic", topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
-			Msg("run: first start; what the topic holds is learned from and wakes nobody")
-		return s.record.save(ctx, s.client, internal)
+		return true, nil, nil
 	}
 	s.record = found
-	lost, err := found.verify(ctx, s.client, internal)
-	if err != nil {
-		return err
+	if lost, err = found.verify(ctx, s.client, internal); err != nil {
+		return false, nil, err
 	}
 	if found.Start != s.conf.Ingest.Start {
 		s.log.Warn().Str("start", s.conf.Ingest.Start).Str("first_start", found.Start).Msg("run: ingest.start counts at the first start only; it is ignored now")
 	}
-	for _, p := range slices.Sorted(maps.Keys(lost)) {
-		s.log.Warn().Int32("partition", p).Int64("records", lost[p]).
-			Msg("run: retention removed records that the first start read; baselines are learned from what is left, so keep retention longer")
-	}
-	s.log.Info().Str("topic", topic).Time("installed", found.At).
-		Msg("run: there are no checkpoints in this version, so the topic is read again from the first start's offsets; alerts that were written are not repeated")
-	return nil
+	return false, lost, nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -38,9 +40,9 @@ type topicSink struct {
 	onAlert             func(incident.Record) // told of every alert, written now or before; may be nil
 	onWritten           func(incident.Record) // told of every revision once it is in the topic; may be nil
 
-	queue   chan stream.Message // dead letters that wait: bounded, so that rubbish is slowed down rather than kept
-	stopped chan struct{}       // the background writer has ended
-	failed  error               // why; set before stopped is closed
+	queue   chan queued   // that wait: bounded, so that rubbish is slowed down rather than kept
+	stopped chan struct{} // the background writer has ended
+	failed  error         // why; set before stopped is closed
 
 	alerting sync.Mutex // held while alerts are written
 	spoken   map[string]*spoken
@@ -48,6 +50,12 @@ type topicSink struct {
 
 	mu   sync.Mutex
 	dead map[deadKey]bool // written or waiting
+}
+
+// queued is a dead letter that waits, or who waits for those before it.
+type queued struct {
+	stream.Message
+	written chan struct{}
 }
 
 type deadKey struct {
@@ -59,7 +67,7 @@ type deadKey struct {
 func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dlq string, former func(incident.Record), log zerolog.Logger) (*topicSink, error) {
 	s := &topicSink{
 		client: client, source: source, alerts: alerts, dlq: dlq, log: log,
-		queue: make(chan stream.Message, 4*deadLetterBatch), stopped: make(chan struct{}),
+		queue: make(chan queued, 4*deadLetterBatch), stopped: make(chan struct{}),
 		spoken: map[string]*spoken{}, dead: map[deadKey]bool{},
 	}
 	err := client.ReadAll(ctx, alerts, func(m stream.Message) error {
@@ -133,7 +141,7 @@ func (s *topicSink) refuse(ctx context.Context, at deadKey, key, value, reason, 
 		{Key: headerOffset, Value: strconv.FormatInt(at.offset, 10)},
 	}}
 	select {
-	case s.queue <- m:
+	case s.queue <- queued{Message: m}:
 		return nil
 	case <-s.stopped:
 		return s.failed
@@ -142,23 +150,53 @@ func (s *topicSink) refuse(ctx context.Context, at deadKey, key, value, reason, 
 	}
 }
 
+// flush waits until all dead letters so far are written.
+func (s *topicSink) flush(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case s.queue <- queued{written: done}:
+	case <-s.stopped:
+		return cmp.Or(s.failed, errStopped)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-s.stopped:
+		return cmp.Or(s.failed, errStopped)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errStopped = errors.New("write dead letters: the writer has stopped")
+
 // write writes dead letters until ctx is done, then what is left before grace is done.
 func (s *topicSink) write(ctx, grace context.Context) {
 	defer close(s.stopped)
 	for ended := false; !ended; {
 		var batch []stream.Message
+		var waiting []chan struct{}
+		take := func(d queued) {
+			if d.written != nil {
+				waiting = append(waiting, d.written)
+			} else {
+				batch = append(batch, d.Message)
+			}
+		}
 		select {
-		case m := <-s.queue:
-			batch = append(batch, m)
+		case d := <-s.queue:
+			take(d)
 		case <-ctx.Done():
 			ended = true
 		}
 		pause := time.NewTimer(deadLetterPause)
 	gather:
-		for len(batch) < cap(s.queue) {
+		for len(batch) < cap(s.queue) && (ended || len(waiting) == 0) {
 			select {
-			case m := <-s.queue:
-				batch = append(batch, m)
+			case d := <-s.queue:
+				take(d)
 				if !ended && len(batch) >= deadLetterBatch {
 					break gather
 				}
@@ -171,6 +209,9 @@ func (s *topicSink) write(ctx, grace context.Context) {
 		if err := s.client.Write(grace, s.dlq, batch); err != nil {
 			s.failed = err
 			return
+		}
+		for _, w := range waiting {
+			close(w)
 		}
 	}
 }

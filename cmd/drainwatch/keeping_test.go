@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/checkpoint"
+	"github.com/drainwatch/drainwatch/detector/state"
+)
+
+// What a restart finds and cannot go on from is refused: with what it is, what it would lose, and what to do.
+func TestRunRefusesCheckpoints(t *testing.T) {
+	kept := t.TempDir()
+	t.Setenv("DRAINWATCH_STATE_PATH", kept)
+	b := startBroker(t)
+	b.topic(t, "usage", 1)
+	var lines []string
+	for i := range 100 {
+		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
+	}
+	b.produce(t, "usage", lines...)
+	args := func(more ...string) []string {
+		return append([]string{"run", "--brokers", b.address, "--api", "127.0.0.1:0", "--log-format", "json"}, more...)
+	}
+	d := startDaemon(t, freeAddress(t), args("--probes", "127.0.0.1:0")...)
+	await(t, "all rows", func() bool { return strings.Contains(d.errs.String(), "run: caught up with the topic") })
+	if code := d.stop(t); code != exitDone {
+		t.Fatalf("exit code %d:\n%s", code, d.errs.String())
+	}
+	conf := mustParse(t, fmt.Sprintf("state: {path: %q}", kept))
+	dir, err := checkpoint.OpenDir(conf.checkpointDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, skipped, err := dir.Newest(t.Context())
+	if err != nil || good == nil || len(skipped) > 0 || good.About.Next[0] != 100 || good.About.Landmarks[0].Offset != 99 {
+		t.Fatalf("the end of a run leaves %+v, %v: %v", good, skipped, err)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*checkpoint.Checkpoint)
+		want   string
+		remedy string
+	}{
+		{"another cluster", func(c *checkpoint.Checkpoint) { c.About.Cluster = "elsewhere" }, ` is of another installation: cluster "elsewhere", topic usage`, "a state.path of its own"},
+		{"another first start", func(c *checkpoint.Checkpoint) { c.About.Installed = time.Unix(0, 0) }, "first started on 1970-01-01", "a state.path of its own"},
+		{"other partitions", func(c *checkpoint.Checkpoint) { c.About.Partitions = 4 }, "group drainwatch, 4 partitions", "a state.path of its own"},
+		{"truncated", func(c *checkpoint.Checkpoint) { c.About.Next = map[int32]int64{0: 500} }, "goes on from offset 500 of partition 0, which ends at 100: the topic was truncated or made anew", "start afresh"},
+		{"made anew", func(c *checkpoint.Checkpoint) {
+			c.About.Landmarks = map[int32]checkpoint.Landmark{0: {Offset: 99, Hash: "0"}}
+		}, "read another record at offset 99 of partition 0 than there is", "start afresh"},
+		{"retention", func(c *checkpoint.Checkpoint) { c.About.Next = map[int32]int64{0: -5} }, "retention removed 5 records of partition 0 that came after checkpoint ", "go on without them with --accept-loss"},
+		{
+			"another layout", func(c *checkpoint.Checkpoint) {
+				c.Parts["fleet"] = state.Append(nil, "fleet", 99, func(*state.Coder) {})
+			},
+			"the state has layout 99, and this program reads layout ", "all of it is read again",
+		},
+		{"a part is missing", func(c *checkpoint.Checkpoint) { delete(c.Parts, "shard-0") }, "it is of partitions [], and [0] are assigned", "all of it is read again"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &checkpoint.Checkpoint{About: good.About, Parts: map[string][]byte{}}
+			maps.Copy(c.Parts, good.Parts)
+			tt.change(c)
+			if _, err := dir.Write(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errs := run(t, "", args("--probes", "127.0.0.1:0", "--log-level", "off")...)
+			if code != exitFailed || !strings.HasPrefix(errs, "drainwatch: resume on topic usage: ") || !strings.Contains(errs, tt.want) || !strings.Contains(errs, tt.remedy) || strings.Count(errs, "\n") != 1 {
+				t.Errorf("exit code %d: %s", code, errs)
+			}
+		})
+	}
+}
+
+// Whether there must be a checkpoint is told by the record of the installation.
+func TestFoundWithoutCheckpoint(t *testing.T) {
+	const reads = ""
+	for _, tt := range []struct {
+		name          string
+		first, accept bool
+		left, torn    bool // a checkpoint is there, and cannot be read
+		lost          map[int32]int64
+		want          string
+	}{
+		{"a first start", true, false, false, false, nil, reads},
+		{"a first start, and checkpoints", true, false, true, false, nil, "there is no record of an installation, and "},
+		{"a first start, and torn ones", true, false, true, true, nil, "there is no record of an installation, and "},
+		{"all is retained", false, false, false, false, nil, reads},
+		{"all is retained, and a torn one", false, false, true, true, nil, reads},
+		{"retention has removed some", false, false, false, false, map[int32]int64{0: 7, 2: 5}, "can be used, and retention removed 7 records of partition 0, 5 records of partition 2 that the first start read; bring the checkpoints back, or go on"},
+		{"and that is accepted", false, true, false, false, map[int32]int64{0: 7}, reads},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, err := checkpoint.OpenDir(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.left {
+				if _, err := dir.Write(t.Context(), &checkpoint.Checkpoint{Parts: map[string][]byte{"shard-0": []byte("state")}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.torn {
+				tear(t, dir.Path())
+			}
+			s := newService(mustParse(t, "{}"), zerologNop, newRegistry())
+			s.record = &installation{}
+			s.keep(dir, tt.accept)
+			c, err := s.found(t.Context(), tt.first, tt.lost)
+			if c != nil || (err == nil) != (tt.want == reads) || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, %v; want %q", c, err, tt.want)
+			}
+		})
+	}
+}
