@@ -218,6 +218,7 @@ func TestRun(t *testing.T) {
 
 // What is there but cannot be what this installation has been reading is refused, with the reason and the remedy.
 func TestRunRefusesLostState(t *testing.T) {
+	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	b := startBroker(t)
 	b.topic(t, "usage", 2)
 	b.produce(t, "usage", usageRow("a", 1), usageRow("b", 2))
@@ -272,6 +273,7 @@ func TestRunRefusesLostState(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
+	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	b := startBroker(t)
 	b.topic(t, "keep.alerts", 3) // not as the program needs it
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -306,6 +308,7 @@ func TestRunErrors(t *testing.T) {
 
 // While brokers are away the service waits, says so, and can be stopped.
 func TestRunWithoutBrokers(t *testing.T) {
+	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	nobody, probes := freeAddress(t), freeAddress(t)
 	d := startDaemon(t, probes, "run", "-b", nobody, "--api", "127.0.0.1:0", "--probes", probes)
 	d.await(t, "/healthz")
