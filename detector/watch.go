@@ -137,8 +137,9 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	if len(cuts) == 0 || cuts[0].Score < f.nats(ruleOf(fam.Flag)) {
 		return false
 	}
-	best, loser := f.choose(cuts, t, from)
-	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: best.Score, cluster: cluster, base: base, refinedAt: f.now}
+	gain := cuts[0].Score
+	best, loser := f.choose(f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from), maxScope)), t, from)
+	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: gain, cluster: cluster, base: base, refinedAt: f.now}
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}

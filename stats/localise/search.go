@@ -37,10 +37,16 @@ type Cut struct {
 	Score  float64 // Gain less the penalty of the description
 }
 
-// Penalty is what naming a dimension with card values among dims dimensions costs, in nats: ln dims + ln card, and 1.5 for
-// the choice of naming it at all.
-func Penalty(dims, card int) float64 {
-	return math.Log(float64(max(dims, 1))) + math.Log(float64(max(card, 1))) + 1.5
+// Penalty is what naming dimension d costs, in nats: the logarithms of its values and of the dimensions that there were to
+// choose from, and 1.5 for the choice of naming it at all. A dimension of one value tells nothing apart and is no choice.
+func (t Table) Penalty(d int) float64 {
+	choices := 0
+	for _, card := range t.Cards {
+		if card > 1 {
+			choices++
+		}
+	}
+	return math.Log(float64(max(choices, 1))) + math.Log(float64(max(t.Cards[d], 1))) + 1.5
 }
 
 const (
@@ -154,7 +160,7 @@ func (t Table) extend(out []Cut, c Cut, gain Gain) []Cut {
 func (t Table) penalty(dims []int) float64 {
 	sum := 0.0
 	for _, d := range dims {
-		sum += Penalty(len(t.Codes), t.Cards[d])
+		sum += t.Penalty(d)
 	}
 	return sum
 }

@@ -37,7 +37,7 @@ func oracle(t localise.Table, gain localise.Gain, most int) []localise.Cut {
 		c.Gain = gain(c.Sums)
 		c.Score = c.Gain
 		for _, d := range dims {
-			c.Score -= localise.Penalty(len(t.Codes), t.Cards[d])
+			c.Score -= t.Penalty(d)
 		}
 		before := size == 0
 		for k := range dims {
@@ -276,10 +276,14 @@ func TestShiftIsALikelihoodRatio(t *testing.T) {
 
 // A dimension costs more the more there is to choose from, and always something.
 func TestPenalty(t *testing.T) {
-	if got, want := localise.Penalty(10, 4), math.Log(10)+math.Log(4)+1.5; math.Abs(got-want) > 1e-12 {
+	some := localise.Table{Cards: []int{4, 1, 0, 2, 7}}
+	if got, want := some.Penalty(0), math.Log(3)+math.Log(4)+1.5; math.Abs(got-want) > 1e-12 {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := localise.Penalty(0, 0); got != 1.5 {
+	if got, want := some.Penalty(1), math.Log(3)+1.5; math.Abs(got-want) > 1e-12 {
+		t.Errorf("one value: %v, want %v", got, want)
+	}
+	if got := (localise.Table{Cards: []int{0}}).Penalty(0); got != 1.5 {
 		t.Errorf("nothing to choose from: %v, want 1.5", got)
 	}
 }

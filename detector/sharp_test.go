@@ -1,0 +1,82 @@
+package detector
+
+import (
+	"math"
+	"testing"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+func newOptions() *Options {
+	o := &Options{}
+	o.withDefaults()
+	return o
+}
+
+// A sibling without an affected row denies the wider scope the better the more evenly the fault hits: where it hits some hours and
+// spares others, an hour that is spared says little of the sibling.
+func TestScopeOfARareFault(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why  string
+		hits func(hour int) int64 // of 30 rows
+		each int64                // of them of one user
+		want string
+	}{
+		{"two rows of thirty in every hour", func(int) int64 { return 2 }, 2, "plan=pro client=web"},
+		{"a third of the rows in every fifth hour", func(hour int) int64 { return int64(hour%5/4) * 10 }, 10, "plan=pro"},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		leaves := cohort.NewLeaves()
+		add := func(plan, client string, hour int, rows, hits int64) {
+			values := [event.NumDims]string{event.Plan: plan, event.Client: client}
+			at := start + int64(hour)*cohort.Hour
+			cell := &cohort.Cell{Rows: rows}
+			*cell.OffOf(cohort.Copy) = cohort.Off{Rows: hits, Users: hits / c.each}
+			f.store.Add(f.store.Series(leaves.Of(&values), at), at, cell)
+		}
+		for hour := range 20 {
+			add("pro", "web", hour, 30, c.hits(hour))
+			add("pro", "cli", hour, 4, 0)
+			add("free", "web", hour, 300, 0)
+			add("free", "cli", hour, 300, 0)
+		}
+		f.now = start + 20*cohort.Hour
+		f.store.Head(f.now)
+		table := f.table(cohort.Copy, start, nil)
+		cuts := localise.Search(table.Table, f.sharp(table, cohort.Copy, 1e-3, float64(c.each), start), maxScope)
+		if got := f.where(cuts[0], table).String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got, c.want)
+		}
+	}
+}
+
+// Counts that vary as independent rows do have a dispersion of one, those of a coin an hour one of as many rows as an hour has.
+func TestDispersion(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why  string
+		hits func(hour int) int64 // of 10 rows
+		want float64
+	}{
+		{"every row", func(int) int64 { return 10 }, 1},
+		{"every second hour", func(hour int) int64 { return int64(hour%2) * 10 }, 10 * 20.0 / 19},
+		{"evenly", func(int) int64 { return 5 }, 0},
+		{"never", func(int) int64 { return 0 }, math.Inf(1)},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		leaves := cohort.NewLeaves()
+		for hour := range 20 {
+			at := start + int64(hour)*cohort.Hour
+			cell := &cohort.Cell{Rows: 10}
+			cell.OffOf(cohort.Copy).Rows = c.hits(hour)
+			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{}), at), at, cell)
+		}
+		f.now = start + 20*cohort.Hour
+		if got := f.dispersion(cohort.Copy, nil, start); math.Abs(got-c.want) > 1e-9 && got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
