@@ -17,7 +17,8 @@ const (
 	measureShift = 0.22 // ln 1.25: what is smaller is not worth waking anybody for
 	session      = 1.2
 	measureBase  = 130 // users' hours that the quiet mean of a measure in a value has to stand on
-	broadNats    = 8   // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
+	briefWindow  = cohort.BriefSpan - cohort.Five
+	broadNats    = 8 // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
 )
 
 // clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
@@ -32,11 +33,23 @@ func (f *fleet) watchBehaviour() {
 		if f.store.All.Base(b.Measure).Users < measureBase {
 			continue // nobody knows yet how people usually differ from their own past
 		}
-		for range 3 {
-			from, ok := f.shifted(b.Measure)
-			if !ok || !f.localiseMeasure(b, from) {
-				break
-			}
+		spans := windows[1:2]
+		if f.now >= f.halfAt {
+			spans = windows[1:] // the long look is for slow faults: every half hour will do
+		}
+		if b.Measure.OfRequest() {
+			f.watchMeasure(b, []int64{briefWindow}) // by itself: what it passes may be too little for a scope, and the hour's not
+		}
+		f.watchMeasure(b, spans)
+	}
+}
+
+// watchMeasure opens the incidents that a measure shows over some stretches of time; several causes may stand at once.
+func (f *fleet) watchMeasure(b verdict.Behaviour, spans []int64) {
+	for range 3 {
+		from, ok := f.shifted(b.Measure, spans)
+		if !ok || !f.localiseMeasure(b, from) {
+			return
 		}
 	}
 }
@@ -56,9 +69,9 @@ func (f *fleet) young(v *cohort.Value) bool {
 	return slices.Contains(adoptable, v.Dim) && v.First >= f.first+cohort.Hour && f.now-v.First < 7*24*cohort.Hour
 }
 
-// evidence returns the nats for a shift of m upwards, over a stretch of a value.
-func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment) (nats, shift float64) {
-	if !f.broad(m, w.Up, w.Days) {
+// evidence returns the nats for a shift of m upwards, over a stretch of a value that is brief or not.
+func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, brief bool) (nats, shift float64) {
+	if up, users := counted(&w, brief); !f.broad(m, up, users, brief) {
 		return 0, 0
 	}
 	mean, variance := f.normal(v, m)
@@ -66,7 +79,11 @@ func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment) (na
 	if shift < measureShift {
 		return 0, shift
 	}
-	return w.N / clusterOf(m, w.N/w.Users) * shift * shift / (2 * variance), shift
+	each := w.N / w.Users
+	if brief {
+		each = w.N / w.Brief // those who began within the hour are fewer than those who are at work
+	}
+	return w.N / clusterOf(m, each) * shift * shift / (2 * variance), shift
 }
 
 // alike is how alike the requests of a user's hour are: the share of the variance that the hour accounts for, and then some,
@@ -82,14 +99,23 @@ func clusterOf(m cohort.Measure, each float64) float64 {
 	return max(1, each) * session
 }
 
+// counted returns how many users a moment counts, and how many of them above their past.
+func counted(w *cohort.Moment, brief bool) (up, users float64) {
+	if brief {
+		return w.BriefUp, w.Brief
+	}
+	return w.Up, w.Days
+}
+
 // broad says whether more users stand above their own past than usually do.
-func (f *fleet) broad(m cohort.Measure, up, users float64) bool {
+func (f *fleet) broad(m cohort.Measure, up, users float64, brief bool) bool {
 	b := f.store.All.Base(m)
-	usual := (b.Up + 3) / (b.Days + 10)
+	usualUp, usualUsers := counted(&b, brief)
+	usual := (usualUp + 3) / (usualUsers + 10)
 	return up >= float64(f.rules.MinUsers) && localise.Binomial(usual, 1)(localise.Sums{up, users}) >= broadNats
 }
 
-func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
+func (f *fleet) shifted(m cohort.Measure, spans []int64) (from int64, ok bool) {
 	values := math.Log(float64(1 + len(f.store.Values)))
 	need, best := f.nats(RuleMeasures)+values, 0.0
 	passes := func(nats float64, since int64) (enough bool) {
@@ -104,16 +130,12 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 			f.score(RuleMeasures, "", best-values)
 		}
 	}()
-	spans := windows[1:2]
-	if f.now >= f.halfAt {
-		spans = windows[1:] // the long look is for slow faults: every half hour will do
-	}
 	for _, w := range spans {
 		for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
 			if v.Dim != event.NumDims && !mayName(v.Dim) {
 				continue
 			}
-			if nats, _ := f.evidence(v, m, v.MomentSince(m, f.now-w)); passes(nats, f.now-w) {
+			if nats, _ := f.evidence(v, m, v.MomentSince(m, f.now-w), w == briefWindow); passes(nats, f.now-w) {
 				return from, ok
 			}
 		}
@@ -122,7 +144,7 @@ func (f *fleet) shifted(m cohort.Measure) (from int64, ok bool) {
 		if !f.young(v) || f.now-v.First > cohort.EarlyFor {
 			continue
 		}
-		if nats, _ := f.evidence(v, m, v.Early(m)); passes(nats, v.First) {
+		if nats, _ := f.evidence(v, m, v.Early(m), false); passes(nats, v.First) {
 			return from, ok
 		}
 	}
@@ -146,9 +168,15 @@ func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
 			}
 		}
 		x := cell.Moments[m]
-		c.add(leaf, localise.Sums{x.N, x.Sum, x.Up, x.Days})
+		up, users := counted(&x, f.brief(m, from))
+		c.add(leaf, localise.Sums{x.N, x.Sum, up, users})
 	})
 	return c.done(f.o.Dimensions, notClient...)
+}
+
+// brief says whether what has gone on since from is counted by brief spans.
+func (f *fleet) brief(m cohort.Measure, from int64) bool {
+	return m.OfRequest() && f.now-from < 2*briefWindow
 }
 
 // perHour returns how many observations a user's hour holds.
@@ -162,7 +190,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
-	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3])) {
+	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from))) {
 		cuts = cuts[1:]
 	}
 	if len(cuts) == 0 || cuts[0].Score < f.nats(RuleMeasures) {
@@ -196,7 +224,8 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.judge(l, cause)
 	if l.inside.Moments != nil {
-		l.finding.Users = int(l.inside.Moments[b.Measure].Days)
+		_, users := counted(&l.inside.Moments[b.Measure], f.brief(b.Measure, from))
+		l.finding.Users = int(users)
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.now <= f.quietTo)
 	f.adopt(l)

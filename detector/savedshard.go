@@ -10,8 +10,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 1
-	fleetLayout   = 1
+	shardLayout   = 2
+	fleetLayout   = 2
 	bookingLayout = 1
 )
 

@@ -76,7 +76,7 @@ func (f *fleet) blamed() bool {
 // crowd says whether it is many who do more, rather than a few who do much.
 func (f *fleet) crowd() bool {
 	m := f.store.All.MomentSince(cohort.Turns, f.now-surgeSpan)
-	return f.broad(cohort.Turns, m.Up, m.Days)
+	return f.broad(cohort.Turns, m.Up, m.Days, false)
 }
 
 func busy(p verdict.Period) float64 {

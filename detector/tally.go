@@ -61,6 +61,9 @@ func observe(c *cohort.Cell, m *profile.Moments) {
 			if m.Counts {
 				c.Moments[k].Count(m.Mean[k])
 			}
+			if m.Brief {
+				c.Moments[k].CountBrief(m.BriefMean[k])
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cohort
 
 import (
 	"math"
+	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
 )
@@ -280,6 +281,7 @@ type Moment struct {
 	Users           float64 // users that count here for the first time within an hour
 	Days            float64 // users that count here for the first time within SpanHours
 	Up              float64 // of those, how many were above their past by UpBy
+	Brief, BriefUp  float64 // the same two by BriefSpan, of a request's measures: what is sudden is seen within it
 }
 
 // Clip bounds a user's log-ratio, so that no user speaks for a cohort.
@@ -287,6 +289,10 @@ const Clip = 3.0
 
 // SpanHours is how long a user counts once among those that are above their past: a few who never rest speak for nobody else.
 const SpanHours = 3
+
+// BriefSpan is how long a user counts once where something sudden is looked for: from the first request on, so that nobody counts
+// twice in a shorter time.
+const BriefSpan = int64(25 * time.Minute)
 
 // UpBy is the log-ratio from which a user counts as above their past.
 const UpBy = 0.22
@@ -313,6 +319,14 @@ func (m *Moment) Count(x float64) {
 	}
 }
 
+// CountBrief adds a user that counts for the first time within BriefSpan, and stands at x then.
+func (m *Moment) CountBrief(x float64) {
+	m.Brief++
+	if x > UpBy {
+		m.BriefUp++
+	}
+}
+
 // Merge adds n.
 func (m *Moment) Merge(n Moment) { m.add(&n, 1) }
 
@@ -323,6 +337,8 @@ func (m *Moment) add(n *Moment, w float64) {
 	m.Users += w * n.Users
 	m.Days += w * n.Days
 	m.Up += w * n.Up
+	m.Brief += w * n.Brief
+	m.BriefUp += w * n.BriefUp
 }
 
 // Mean returns the mean, 0 when empty.

@@ -69,7 +69,7 @@ func (c *Cell) Code(to *state.Coder) {
 func codeMoments(c *state.Coder, all *[NumMoments]Moment) {
 	for i := range all {
 		m := &all[i]
-		state.Floats(c, &m.N, &m.Sum, &m.Squares, &m.Users, &m.Days, &m.Up)
+		state.Floats(c, &m.N, &m.Sum, &m.Squares, &m.Users, &m.Days, &m.Up, &m.Brief, &m.BriefUp)
 	}
 }
 

@@ -166,6 +166,8 @@ func (v *Value) Learn(hour int64, heldFlag func(Flag) bool, heldMeasure func(Mea
 			b.Squares *= decay
 			b.Up *= decay
 			b.Days *= decay
+			b.Brief *= decay
+			b.BriefUp *= decay
 		}
 	}
 	for i := range v.fives {

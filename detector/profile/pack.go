@@ -81,6 +81,11 @@ func (u *User) settle() {
 			x.sum = tokenMean{}.sum
 		}
 	}
+	if s := &u.tokens; s.short.n >= asked {
+		s.short.sum = tokenMean{}.sum
+	} else {
+		s.brief, s.short = 0, tokenMean{} // who counts briefly asks within a bucket
+	}
 }
 
 // datedSec is for how long it is known to the second when an identity came.

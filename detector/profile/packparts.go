@@ -189,6 +189,9 @@ func (r *unpacker) ids(ids *[numKinds]identities, now uint32) {
 	}
 }
 
+// hasBrief stands beside the number of the latest rollouts where a brief span follows.
+const hasBrief = 0x80
+
 // pack appends the spans of a user last seen in an hour.
 func (s *tokenSpans) pack(dst []byte, hour int32) []byte {
 	dst = binary.AppendVarint(dst, int64(hour)-int64(s.hour))
@@ -197,26 +200,48 @@ func (s *tokenSpans) pack(dst []byte, hour int32) []byte {
 	for n > 0 && s.latest[n-1] == (tokenMean{}) {
 		n--
 	}
-	dst = append(dst, byte(n))
+	if s.brief == 0 && s.short == (tokenMean{}) {
+		dst = append(dst, byte(n))
+	} else {
+		dst = binary.AppendVarint(append(dst, byte(n)|hasBrief), 60*int64(hour)-int64(s.brief))
+		dst = s.short.pack(dst)
+	}
 	for i := range n {
-		x := &s.latest[i]
-		dst = append(dst, x.rollout, x.n)
-		for _, sum := range x.sum {
-			dst = binary.AppendVarint(dst, int64(sum))
-		}
+		dst = s.latest[i].pack(dst)
 	}
 	return dst
+}
+
+func (x *tokenMean) pack(dst []byte) []byte {
+	dst = append(dst, x.rollout, x.n)
+	for _, sum := range x.sum {
+		dst = binary.AppendVarint(dst, int64(sum))
+	}
+	return dst
+}
+
+func (x *tokenMean) unpack(r *unpacker) {
+	x.rollout, x.n = r.byte(), r.byte()
+	for k := range x.sum {
+		x.sum[k] = int16(r.varint(math.MinInt16, math.MaxInt16))
+	}
 }
 
 func (s *tokenSpans) unpack(r *unpacker, hour int32) {
 	s.hour = r.before(hour)
 	s.inHour = uint32(r.uvarint(math.MaxUint32))
-	for i := range r.upTo(len(s.latest)) {
-		x := &s.latest[i]
-		x.rollout, x.n = r.byte(), r.byte()
-		for k := range x.sum {
-			x.sum[k] = int16(r.varint(math.MinInt16, math.MaxInt16))
-		}
+	n := r.byte()
+	if n&hasBrief != 0 {
+		now := 60 * int64(hour)
+		s.brief = int32(now - r.varint(now-math.MaxInt32, now-math.MinInt32))
+		s.short.unpack(r)
+	}
+	if n &^= hasBrief; int(n) > len(s.latest) {
+		r.bad = true
+		return
+	}
+	for i := range n {
+		s.latest[i].unpack(r)
 	}
 }
 

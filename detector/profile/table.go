@@ -41,6 +41,9 @@ type Moments struct {
 	// Counts says that the user counts for the first time within cohort.SpanHours, and Mean where the user stands then.
 	Counts bool
 	Mean   [cohort.NumMoments]float64
+	// Brief and BriefMean say the same of cohort.BriefSpan, of the tokens of a request.
+	Brief     bool
+	BriefMean [cohort.NumMoments]float64
 }
 
 // Table holds the users of one partition: those with rows of late as they are, all others packed.

@@ -7,33 +7,42 @@ import (
 	"github.com/drainwatch/drainwatch/detector/event"
 )
 
-// asked is how many requests in a span of hours a user's mean has to stand on before the user counts.
-const asked = 3
+// asked is how many requests in a span of time a user's mean has to stand on before the user counts.
+const (
+	asked  = 3
+	minute = int64(60e9)
+)
 
-// tokenSpans remembers on which rollouts (cohort.Leaf.Rollout) a user's tokens were measured: in the hour, a bit a rollout, and
-// in the span of hours the two latest. A user counts once on each, since requests may alternate between two meters of which
-// one is wrong.
+// tokenSpans remembers on which rollouts (cohort.Leaf.Rollout) a user's tokens were measured: in the hour, a bit a rollout, in
+// the span of hours the two latest, and in a brief one the latest. A user counts once on each, since requests may alternate
+// between two meters of which one is wrong.
 type tokenSpans struct {
 	inHour uint32
 	hour   int32
+	brief  int32 // the minute in which the brief span began
 	latest [2]tokenMean
+	short  tokenMean
 }
 
 // tokenMean sums what a user's requests on one rollout measured.
 type tokenMean struct {
 	rollout uint8
 	n       uint8
-	sum     [cohort.Uncached - cohort.InputPerRequest + 1]int16 // in thousandths: of every user there are two
+	sum     [cohort.Uncached - cohort.InputPerRequest + 1]int16 // in thousandths: of every user there are three
 }
 
-// see notes what a request at hour h measured: whether it is the user's first of the hour on its rollout, and whether the user
-// counts for the span with it.
-func (s *tokenSpans) see(h int32, rollout uint8, m *Moments) {
+// see notes what a request at a time measured: whether it is the user's first of the hour on its rollout, and whether the user
+// counts for the spans with it.
+func (s *tokenSpans) see(at int64, rollout uint8, m *Moments) {
+	h := int32(at / cohort.Hour)
 	if h/cohort.SpanHours != s.hour/cohort.SpanHours {
 		s.latest = [2]tokenMean{}
 	}
 	if h != s.hour {
 		s.hour, s.inHour = h, 0
+	}
+	if now := int32(at / minute); now-s.brief >= int32(cohort.BriefSpan/minute) || s.short.n == 0 {
+		s.brief, s.short = now, tokenMean{}
 	}
 	bit := uint32(1) << (rollout % 32)
 	m.Fresh = s.inHour&bit == 0
@@ -41,22 +50,29 @@ func (s *tokenSpans) see(h int32, rollout uint8, m *Moments) {
 	if s.latest[0].rollout != rollout || s.latest[0].n == 0 {
 		s.latest[0], s.latest[1] = s.latest[1], s.latest[0]
 	}
-	x := &s.latest[0]
+	m.Counts = s.latest[0].see(rollout, m, &m.Mean)
+	m.Brief = s.short.see(rollout, m, &m.BriefMean)
+}
+
+// see adds a request, and says whether the user counts with it, and with which mean.
+func (x *tokenMean) see(rollout uint8, m *Moments, mean *[cohort.NumMoments]float64) bool {
 	if x.rollout != rollout {
 		*x = tokenMean{rollout: rollout}
 	}
 	if x.n >= asked {
-		return
+		return false
 	}
 	x.n++
 	for k := range x.sum {
 		x.sum[k] += int16(1000 * min(max(m.X[int(cohort.InputPerRequest)+k], -cohort.Clip), cohort.Clip))
 	}
-	if m.Counts = x.n == asked; m.Counts {
-		for k := range x.sum {
-			m.Mean[int(cohort.InputPerRequest)+k] = float64(x.sum[k]) / (1000 * asked)
-		}
+	if x.n < asked {
+		return false
 	}
+	for k := range x.sum {
+		mean[int(cohort.InputPerRequest)+k] = float64(x.sum[k]) / (1000 * asked)
+	}
+	return true
 }
 
 // tokens measures one request against the mean request of the user's past, m, as ln((x+m)/2m): shrunk to 0 by one request of
@@ -81,7 +97,7 @@ func (t *Table) tokens(u *User, e *event.Event) *Moments {
 		past := (b.Input - 0.9*b.Cached) / b.Input
 		m.set(cohort.Uncached, (float32(e.Input)-0.9*float32(e.Cached)+in*past)/((float32(e.Input)+in)*past))
 	}
-	u.tokens.see(int32(e.Time/cohort.Hour), u.leaf.Rollout, m)
+	u.tokens.see(e.Time, u.leaf.Rollout, m)
 	return m
 }
 

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -91,7 +92,7 @@ func TestTokensOfAlternatingRollouts(t *testing.T) {
 		m := Moments{}
 		m.X[cohort.InputPerRequest] = float64(i % 2)
 		r := uint8(i % 2 * 40) // 40 and 8 share a bit of the hour, 40 and 0 do not
-		s.see(100, r, &m)
+		s.see(100*cohort.Hour, r, &m)
 		if m.Counts {
 			counts[r]++
 			if got := m.Mean[cohort.InputPerRequest]; math.Abs(got-float64(i%2)) > 0.002 {
@@ -107,11 +108,38 @@ func TestTokensOfAlternatingRollouts(t *testing.T) {
 	}
 	for range asked {
 		m := Moments{}
-		if s.see(100, 9, &m); m.Counts {
+		if s.see(100*cohort.Hour, 9, &m); m.Counts {
 			counts[9]++
 		}
 	}
 	if counts[9] != 1 || s.latest[1].rollout != 40 {
 		t.Errorf("counted %v; latest %+v", counts, s.latest)
+	}
+}
+
+// Within a brief span a user counts once, with the mean of three requests; a span begins with a request, so that nobody counts
+// twice in a shorter time.
+func TestTokensCountBriefly(t *testing.T) {
+	table, _ := newHeard()
+	at := monday
+	fold := func() *Moments {
+		e, q := charge("u", at, 1)
+		e.Input, e.Output, e.HasTokens = 1000, 100, true
+		return table.Fold(e, plain, 0, q).Tokens
+	}
+	for ; at < monday+40*Bucket; at += Bucket {
+		fold()
+	}
+	began := at + 2*day
+	var counted []int64
+	for at = began; at < began+4*cohort.BriefSpan; at += 60e9 {
+		if m := fold(); m == nil {
+			t.Fatalf("after %v: not measured", at-began)
+		} else if m.Brief {
+			counted = append(counted, (at-began)/60e9)
+		}
+	}
+	if want := []int64{2, 27, 52, 77}; !slices.Equal(counted, want) {
+		t.Errorf("counts after %v minutes, want %v", counted, want)
 	}
 }

@@ -77,9 +77,6 @@ func (r *unpacker) varint(least, most int64) int64 {
 	return x
 }
 
-// upTo reads how many things follow.
-func (r *unpacker) upTo(most int) int { return int(r.uvarint(uint64(most))) }
-
 // before reads an hour by its distance from another.
 func (r *unpacker) before(hour int32) int32 {
 	h := int64(hour)

@@ -122,9 +122,8 @@ func (u *User) code(c *state.Coder) {
 		}
 	})
 	state.Uints(c, &u.tokens.inHour)
-	state.Ints(c, &u.tokens.hour)
-	for i := range u.tokens.latest {
-		x := &u.tokens.latest[i]
+	state.Ints(c, &u.tokens.hour, &u.tokens.brief)
+	for _, x := range [...]*tokenMean{&u.tokens.latest[0], &u.tokens.latest[1], &u.tokens.short} {
 		state.Uints(c, &x.rollout, &x.n)
 		for k := range x.sum {
 			state.Ints(c, &x.sum[k])
