@@ -209,7 +209,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	if b.Measure == cohort.OutputPerRequest && !f.metered(l.where) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
 	}
-	if f.denied(l) || cause == verdict.RequestLoop && l.inside.Turns == 0 && !namesClient(l.where) {
+	if cause == verdict.TokenCount && f.busier(l) || f.denied(l) || cause == verdict.RequestLoop && l.inside.Turns == 0 && !namesClient(l.where) {
 		return false // without turns, everybody's requests are a busy hour
 	}
 	if to := f.expected(l, cause); to > 0 {

@@ -75,6 +75,15 @@ func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
 	return 0
 }
 
+// busier says whether longer prompts come with more requests of each user, and with answers as long as ever: people who let
+// something run send both, and no meter has a say in how much is asked.
+func (f *fleet) busier(l *live) bool {
+	base, now := f.baseline(l), period(&l.inside)
+	input := now.Level(cohort.InputPerRequest) / base.Level(cohort.InputPerRequest)
+	output := now.Level(cohort.OutputPerRequest) / base.Level(cohort.OutputPerRequest)
+	return now.Requests/now.Users/(base.Requests/base.Users) > input && output*output < input
+}
+
 // denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new
 // has no such past.
 func (f *fleet) denied(l *live) bool {
