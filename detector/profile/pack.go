@@ -81,10 +81,8 @@ func (u *User) settle() {
 			x.sum = tokenMean{}.sum
 		}
 	}
-	if s := &u.tokens; s.short.n >= asked {
-		s.short.sum = tokenMean{}.sum
-	} else {
-		s.brief, s.short = 0, tokenMean{} // who counts briefly asks within a bucket
+	if x := &u.tokens.short; x.n >= asked {
+		x.sum = tokenMean{}.sum
 	}
 }
 
