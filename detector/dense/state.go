@@ -12,12 +12,9 @@ func (x *Index) Code(c *state.Coder) {
 	b := c.Raw(8 * n)
 	if c.Reading() {
 		*x = Index{}
-		if b == nil {
-			return
-		}
-		x.hash.Grow(uint32(n))
+		x.hash.Grow(uint32(len(b) / 8))
 	}
-	for i := range uint32(n) {
+	for i := range uint32(len(b) / 8) {
 		if at := b[8*i:]; c.Reading() {
 			x.restore(c, i, binary.LittleEndian.Uint64(at))
 		} else {
@@ -35,6 +32,9 @@ func (x *Index) Code(c *state.Coder) {
 	})
 	if c.Reading() && x.len+len(given) != n {
 		c.Fail("%d numbers of %d are taken, and %d free", x.len, n, len(given))
+	}
+	if c.Reading() && c.Err() != nil {
+		*x = Index{} // whoever goes over its numbers finds none
 	}
 }
 
