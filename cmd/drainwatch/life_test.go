@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -61,11 +62,15 @@ func startProcess(t *testing.T, probes string, args ...string) *process {
 	return p
 }
 
-// terminate sends SIGTERM, and wants a clean end soon.
+// terminate sends SIGTERM, twice in a row as timeout(1) does, and wants a clean end soon.
 func (p *process) terminate(t *testing.T) {
 	t.Helper()
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
 	select {

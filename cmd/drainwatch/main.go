@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 )
 
 // gcPercent lets the heap grow to four times what lives before it is swept. What lives is small, what passes through is not;
@@ -17,7 +18,8 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for a clean end. Handing the signals back then lets a second one kill a program that hangs.
-	context.AfterFunc(ctx, stop)
+	// The first signal asks for a clean end. Handing the signals back then lets a second one kill a program that hangs, but not the
+	// same one sent twice: timeout(1) and others signal the process and then its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	os.Exit(Execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
