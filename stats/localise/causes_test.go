@@ -1,6 +1,7 @@
 package localise_test
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,9 +10,11 @@ import (
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
-// full returns a cube with a leaf for each combination of values, noise of this relative size and these elements multiplied.
+// full returns a cube with a leaf for each combination of values, noise of this relative size and these elements multiplied; where
+// two cross, the one that is named further down in the order of values holds.
 func full(rng *rand.Rand, cards []int, noise float64, elements map[[3]uint32]float64) localise.Cube {
 	c := localise.Cube{Cards: cards}
+	ordered := slices.SortedFunc(maps.Keys(elements), func(a, b [3]uint32) int { return slices.Compare(a[:], b[:]) })
 	n := 1
 	for _, card := range cards {
 		n *= card
@@ -26,13 +29,13 @@ func full(rng *rand.Rand, cards []int, noise float64, elements map[[3]uint32]flo
 		if rng.IntN(2) == 0 {
 			v, f = f, v
 		}
-		for e, factor := range elements {
+		for _, e := range ordered {
 			inside := true
 			for d, x := range leaf {
 				inside = inside && (e[d] == 0 || e[d] == x)
 			}
 			if inside {
-				v = f * factor * (1 + 0.02*rng.NormFloat64())
+				v = f * elements[e] * (1 + 0.02*rng.NormFloat64())
 			}
 		}
 		c.Leaves, c.Predict, c.Real = append(c.Leaves, leaf), append(c.Predict, f), append(c.Real, v)
