@@ -143,18 +143,11 @@ func (b *blindness) adopt(d *notify.Dispatcher) {
 
 // run looks until ctx is done.
 func (b *blindness) run(ctx context.Context, look func(context.Context, time.Time) seen) {
-	t := time.NewTicker(blindEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			if x := look(ctx, time.Now()); ctx.Err() == nil {
-				b.step(&x)
-			}
+	every(ctx, blindEvery, func(now time.Time) {
+		if x := look(ctx, now); ctx.Err() == nil {
+			b.step(&x)
 		}
-	}
+	})
 }
 
 // step holds what was seen against the limits, and tells what has changed.

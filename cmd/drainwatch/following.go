@@ -39,16 +39,24 @@ func (s *service) book(ctx context.Context) error {
 	if err := s.sink.resume(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	t := time.NewTicker(s.bookSoon)
+	every(ctx, s.bookSoon, func(now time.Time) {
+		if s.bookingDue(now) {
+			s.bookNow(ctx)
+		}
+	})
+	return nil
+}
+
+// every does something each period until ctx is done, first a period from now; what takes longer is not caught up with.
+func every(ctx context.Context, period time.Duration, do func(now time.Time)) {
+	t := time.NewTicker(period)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-t.C:
-			if s.bookingDue(time.Now()) {
-				s.bookNow(ctx)
-			}
+			do(time.Now())
 		}
 	}
 }

@@ -224,16 +224,7 @@ func markOf(r *detector.Record) landmark {
 
 // keepOn keeps a checkpoint now and then until ctx is done.
 func (s *service) keepOn(ctx context.Context) {
-	t := time.NewTicker(time.Duration(s.conf.State.Every))
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			s.keepNow(ctx)
-		}
-	}
+	every(ctx, time.Duration(s.conf.State.Every), func(time.Time) { s.keepNow(ctx) })
 }
 
 // known tells apart what there is to keep. s.mu is held.
