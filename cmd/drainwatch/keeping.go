@@ -20,15 +20,8 @@ import (
 	"github.com/drainwatch/drainwatch/detector/checkpoint"
 )
 
-// checkpoints keeps what the service knows for its next start.
-type checkpoints interface {
-	// Write keeps a checkpoint and returns its bytes; it is durable then.
-	Write(ctx context.Context, c *checkpoint.Checkpoint) (written int64, err error)
-	// Newest returns the newest checkpoint that verifies, nil if none does, and why newer ones do not.
-	Newest(ctx context.Context) (c *checkpoint.Checkpoint, skipped []error, err error)
-	// Path says where they are.
-	Path() string
-}
+// ownerOfAll is whose checkpoints hold everything: one process reads all partitions.
+const ownerOfAll = "all"
 
 // checkpointDir is where run keeps its checkpoints. They belong to a group's reading of a topic, and to the topics that it writes.
 func (c *Config) checkpointDir() string {
@@ -37,7 +30,7 @@ func (c *Config) checkpointDir() string {
 
 // keeping is how the service keeps checkpoints. It belongs to the goroutine that does.
 type keeping struct {
-	store      checkpoints
+	store      checkpoint.Store
 	acceptLoss bool
 	savedWhat  string // what there was to keep when it was kept last
 
@@ -46,7 +39,7 @@ type keeping struct {
 }
 
 // keep has the service keep checkpoints in a store.
-func (s *service) keep(store checkpoints, acceptLoss bool) {
+func (s *service) keep(store checkpoint.Store, acceptLoss bool) {
 	started := time.Now()
 	f := promauto.With(s.registry)
 	s.keeping = &keeping{
@@ -78,7 +71,7 @@ func (s *service) found(ctx context.Context, first bool, lost map[int32]int64) (
 		s.sayLost(lost)
 		return nil, nil
 	}
-	c, skipped, err := k.store.Newest(ctx)
+	c, skipped, err := k.store.Newest(ctx, ownerOfAll)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +120,7 @@ func counted(lost map[int32]int64) string {
 // compare holds a checkpoint against the installation and the log.
 func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 	a, in := &c.About, s.record
-	here := fmt.Sprintf("checkpoint %d of %s in %s", c.Number, a.SavedAt.Format(time.RFC3339), s.keeping.store.Path())
+	here := fmt.Sprintf("checkpoint %s of %s in %s", c.ID, a.SavedAt.Format(time.RFC3339), s.keeping.store.Path())
 	if a.Cluster != in.Cluster || a.Topic != in.Topic || a.Group != in.Group || a.Partitions != in.Partitions || !a.Installed.Equal(in.At) {
 		return s.refuse("give each a state.path of its own, or remove the checkpoints if what they hold is not wanted",
 			"%s is of another installation: cluster %q, topic %s, group %s, %d partitions, first started on %s, not cluster %q, topic %s, group %s, %d partitions, %s", here,
@@ -170,22 +163,22 @@ func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 // restore takes up a checkpoint.
 func (s *service) restore(c *checkpoint.Checkpoint) error {
 	began := time.Now()
-	saved := detector.Saved{Shards: map[int32][]byte{}, Next: map[int32]int64{}, Fleet: c.Parts["fleet"], Booked: c.Parts["booked"]}
+	saved := detector.Saved{Shards: map[int32][]byte{}, Next: map[int32]int64{}, Fleet: c.Part("fleet"), Booked: c.Part("booked")}
 	size := int64(0)
-	for name, b := range c.Parts {
-		size += int64(len(b))
-		if p, ok := strings.CutPrefix(name, partOfShard); ok {
+	for i := range c.Parts {
+		size += c.Parts[i].Size
+		if p, ok := strings.CutPrefix(c.Parts[i].Name, partOfShard); ok {
 			n, err := strconv.ParseInt(p, 10, 32)
 			if err != nil {
-				return s.refuse("another program has written it", "checkpoint %d has a part %q", c.Number, name)
+				return s.refuse("another program has written it", "checkpoint %s has a part %q", c.ID, c.Parts[i].Name)
 			}
-			saved.Shards[int32(n)], saved.Next[int32(n)] = b, c.About.Next[int32(n)]
+			saved.Shards[int32(n)], saved.Next[int32(n)] = c.Parts[i].Bytes, c.About.Next[int32(n)]
 		}
 	}
 	if err := s.engine.Restore(&saved); err != nil {
 		remedy := "go on with the program and the settings that it was written with, or remove " + s.keeping.store.Path() +
 			": as long as the topic retains what the first start read, all of it is read again"
-		return s.refuse(remedy, "checkpoint %d, written by version %s, cannot be taken up: %v", c.Number, c.About.Program, err)
+		return s.refuse(remedy, "checkpoint %s, written by version %s, cannot be taken up: %v", c.ID, c.About.Program, err)
 	}
 	s.mu.Lock()
 	for p, next := range saved.Next {
@@ -199,7 +192,7 @@ func (s *service) restore(c *checkpoint.Checkpoint) error {
 	s.keptAt = c.About.SavedAt
 	s.keeping.savedWhat = s.known()
 	s.mu.Unlock()
-	s.log.Info().Int64("checkpoint", c.Number).Time("saved", c.About.SavedAt).Time("event_time", c.About.EventTime).Int64("bytes", size).
+	s.log.Info().Str("checkpoint", c.ID).Time("saved", c.About.SavedAt).Time("event_time", c.About.EventTime).Int64("bytes", size).
 		Dur("took", time.Since(began)).Interface("next", c.About.Next).Msg("run: goes on from a checkpoint")
 	return nil
 }
@@ -258,7 +251,7 @@ func (s *service) keepNow(ctx context.Context) {
 	s.mu.Lock()
 	s.keptAt = began
 	s.mu.Unlock()
-	s.log.Debug().Int64("checkpoint", c.Number).Int64("bytes", size).Dur("took", took).Msg("run: kept a checkpoint")
+	s.log.Debug().Str("checkpoint", c.ID).Int64("bytes", size).Dur("took", took).Msg("run: kept a checkpoint")
 }
 
 // checkpoint keeps what is known. What was said of it is on its way before that: alerts are written when they are said, and dead
@@ -277,11 +270,13 @@ func (s *service) checkpoint(ctx context.Context, at time.Time) (*checkpoint.Che
 			Cluster: in.Cluster, Topic: in.Topic, Group: in.Group, Installed: in.At, Partitions: in.Partitions, Next: map[int32]int64{}, Landmarks: map[int32]checkpoint.Landmark{},
 			EventTime: time.Unix(0, saved.At).UTC(), SavedAt: at.UTC(), Program: buildInfo().Version, Config: s.conf.version(),
 		},
-		Parts: map[string][]byte{"fleet": saved.Fleet, "booked": saved.Booked},
+		Parts: []detector.Part{detector.NewPart("fleet", saved.Fleet), detector.NewPart("booked", saved.Booked)},
 	}
 	s.mu.Lock()
-	for p, next := range saved.Next {
-		c.Parts[partOfShard+strconv.Itoa(int(p))] = saved.Shards[p]
+	for _, p := range slices.Sorted(maps.Keys(saved.Next)) {
+		next := saved.Next[p]
+		c.Position += next
+		c.Parts = append(c.Parts, detector.NewPart(partOfShard+strconv.Itoa(int(p)), saved.Shards[p]))
 		if next == 0 {
 			continue
 		}
@@ -293,6 +288,6 @@ func (s *service) checkpoint(ctx context.Context, at time.Time) (*checkpoint.Che
 		}
 	}
 	s.mu.Unlock()
-	size, err := s.keeping.store.Write(ctx, c)
+	size, err := s.keeping.store.Write(ctx, ownerOfAll, c)
 	return c, size, err
 }

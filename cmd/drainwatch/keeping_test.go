@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/checkpoint"
 	"github.com/drainwatch/drainwatch/detector/state"
 )
@@ -35,11 +36,11 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, skipped, err := dir.Newest(t.Context())
+	good, skipped, err := dir.Newest(t.Context(), ownerOfAll)
 	if err != nil || good == nil || len(skipped) > 0 || good.About.Next[0] != 100 || good.About.Landmarks[0].Offset != 99 {
 		t.Fatalf("the end of a run leaves %+v, %v: %v", good, skipped, err)
 	}
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name   string
 		change func(*checkpoint.Checkpoint)
 		want   string
@@ -55,17 +56,16 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 		{"retention", func(c *checkpoint.Checkpoint) { c.About.Next = map[int32]int64{0: -5} }, "retention removed 5 records of partition 0 that came after checkpoint ", "go on without them with --accept-loss"},
 		{
 			"another layout", func(c *checkpoint.Checkpoint) {
-				c.Parts["fleet"] = state.Append(nil, "fleet", 99, func(*state.Coder) {})
+				c.Parts[0] = detector.NewPart("fleet", state.Append(nil, "fleet", 99, func(*state.Coder) {}))
 			},
 			"the state has layout 99, and this program reads layout ", "all of it is read again",
 		},
-		{"a part is missing", func(c *checkpoint.Checkpoint) { delete(c.Parts, "shard-0") }, "it is of partitions [], and [0] are assigned", "all of it is read again"},
+		{"a part is missing", func(c *checkpoint.Checkpoint) { c.Parts = c.Parts[:2] }, "it is of partitions [], and [0] are assigned", "all of it is read again"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &checkpoint.Checkpoint{About: good.About, Parts: map[string][]byte{}}
-			maps.Copy(c.Parts, good.Parts)
+			c := &checkpoint.Checkpoint{Position: good.Position + int64(i) + 1, About: good.About, Parts: slices.Clone(good.Parts)}
 			tt.change(c)
-			if _, err := dir.Write(t.Context(), c); err != nil {
+			if _, err := dir.Write(t.Context(), ownerOfAll, c); err != nil {
 				t.Fatal(err)
 			}
 			code, _, errs := run(t, "", args("--probes", "127.0.0.1:0", "--log-level", "off")...)
@@ -100,7 +100,7 @@ func TestFoundWithoutCheckpoint(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.left {
-				if _, err := dir.Write(t.Context(), &checkpoint.Checkpoint{Parts: map[string][]byte{"shard-0": []byte("state")}}); err != nil {
+				if _, err := dir.Write(t.Context(), ownerOfAll, &checkpoint.Checkpoint{Parts: []detector.Part{detector.NewPart("shard-0", []byte("state"))}}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -90,16 +90,16 @@ func TestKilled(t *testing.T) {
 // tear cuts the newest part of a shard in half.
 func tear(t *testing.T, dir string) {
 	t.Helper()
-	manifests, err := filepath.Glob(filepath.Join(dir, "*.manifest"))
+	manifests, err := filepath.Glob(filepath.Join(dir, "*", "*.manifest"))
 	if err != nil || len(manifests) == 0 {
 		t.Fatalf("no checkpoint in %s: %v", dir, err)
 	}
-	part := strings.TrimSuffix(slices.Max(manifests), "manifest") + "shard-0"
-	info, err := os.Stat(part)
+	newest := slices.Max(manifests)
+	info, err := os.Stat(newest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(part, info.Size()/2); err != nil {
+	if err := os.Truncate(newest, info.Size()/2); err != nil {
 		t.Fatal(err)
 	}
 }

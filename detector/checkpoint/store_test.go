@@ -4,247 +4,270 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/drainwatch/drainwatch/detector"
 )
 
-// store is what every store offers.
-type store interface {
-	Write(ctx context.Context, c *Checkpoint) (int64, error)
-	Newest(ctx context.Context) (*Checkpoint, []error, error)
-}
-
-// suite is what a store has to be good for. open opens the same store each time; harm damages what the store holds of a checkpoint
-// in a way of its own, whichever number it is given.
+// suite is what a store has to be good for. open opens the same store each time, as another process would; harm damages what the store
+// holds of a checkpoint, each in a way of its own.
 type suite struct {
-	open func(t *testing.T) store
-	harm func(t *testing.T, number int64, way int)
-	ways int
+	open func(t *testing.T) Store
+	harm []func(t *testing.T, owner string, c *Checkpoint)
+	size func(t *testing.T) int // how many parts and manifests there are, and whatever else takes room
 }
 
+func noise(n, size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)}).Read(b)
+	return b
+}
+
+// specimen is a checkpoint of position n. One part is always the same, one is empty, and one takes several messages.
 func specimen(n int) *Checkpoint {
 	at := time.Date(2026, 6, 1, 0, 0, n, 0, time.UTC)
-	c := &Checkpoint{
+	return &Checkpoint{
+		Position: int64(n),
 		About: About{
 			Cluster: "c", Topic: "usage", Group: "g", Installed: at, Partitions: 2, Next: map[int32]int64{0: int64(n), 1: 1 << 40},
 			Landmarks: map[int32]Landmark{1: {Offset: 7, Hash: "abc"}}, EventTime: at, SavedAt: at, Program: "1.0.0", Config: "c-1",
 		},
-		Parts: map[string][]byte{"fleet": fmt.Appendf(nil, "fleet %d", n), "shard-1": {}, "shard-0": make([]byte, 1000)},
+		Parts: []detector.Part{
+			detector.NewPart("head", fmt.Appendf(nil, "head %d", n)), detector.NewPart("empty", nil), detector.NewPart("users-0", noise(n, 700_000)),
+			detector.NewPart("ids-0", noise(-1, 5000)),
+		},
 	}
-	rng := rand.New(rand.NewPCG(uint64(n), 0))
-	for i := range c.Parts["shard-0"] {
-		c.Parts["shard-0"][i] = byte(rng.Uint32())
-	}
-	return c
 }
 
-func (s *suite) write(t *testing.T, to store, n int) *Checkpoint {
+const noHash = "0000000000000000000000000000000000000000000000000000000000000000"
+
+func (s *suite) write(t *testing.T, to Store, owner string, n int) *Checkpoint {
 	t.Helper()
 	c := specimen(n)
-	if written, err := to.Write(t.Context(), c); err != nil || written < 1000 {
-		t.Fatalf("wrote %d bytes: %v", written, err)
+	if _, err := to.Write(t.Context(), owner, c); err != nil {
+		t.Fatalf("write %d of %s: %v", n, owner, err)
 	}
 	return c
 }
 
-func (s *suite) newest(t *testing.T, want *Checkpoint, skips ...int64) {
+func (s *suite) newest(t *testing.T, from Store, owner string, want *Checkpoint, skips ...*Checkpoint) {
 	t.Helper()
-	got, skipped, err := s.open(t).Newest(t.Context())
+	got, skipped, err := from.Newest(t.Context(), owner)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the newest is %+v, want %+v", got, want)
+	switch {
+	case (got == nil) != (want == nil):
+		t.Errorf("the newest is %v, want %v; left out %v", got != nil, want != nil, skipped)
+	case got != nil && !reflect.DeepEqual(got, want):
+		t.Errorf("the newest is %s of %+v, want %s of %+v", got.ID, got.About, want.ID, want.About)
 	}
 	if len(skipped) != len(skips) {
-		t.Fatalf("left out %v, want %v", skipped, skips)
+		t.Fatalf("left out %v, want %d", skipped, len(skips))
 	}
 	for i, err := range skipped {
-		if !strings.HasPrefix(err.Error(), fmt.Sprintf("checkpoint %d ", skips[i])) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("says %q of checkpoint %d", err, skips[i])
+		if !strings.HasPrefix(err.Error(), fmt.Sprintf("checkpoint %s of %s in ", skips[i].ID, owner)) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("says %q of checkpoint %s", err, skips[i].ID)
 		}
 	}
 }
 
 func (s *suite) run(t *testing.T) {
-	t.Run("empty", func(t *testing.T) { s.newest(t, nil) })
-	var wrote []*Checkpoint
-	t.Run("the newest counts", func(t *testing.T) {
-		for n := range 5 {
-			c := s.write(t, s.open(t), n) // another process each time
-			if c.Number != int64(n+1) {
-				t.Errorf("number %d, want %d", c.Number, n+1)
-			}
-			wrote = append(wrote, c)
-			s.newest(t, c)
-		}
-	})
-	t.Run("one that was given up leaves the others as they were", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := s.open(t).Write(ctx, specimen(9)); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
-		}
-		s.newest(t, wrote[4])
-	})
-	for way := range s.ways {
-		t.Run(fmt.Sprint("damage ", way), func(t *testing.T) {
-			s.harm(t, wrote[4].Number, way)
-			s.newest(t, wrote[3], wrote[4].Number)
-			c := s.write(t, s.open(t), 10+way) // and over that it goes on
-			s.newest(t, c)
-			wrote = append(wrote[1:], c)
-			wrote[3] = s.write(t, s.open(t), 30+way)
-			wrote[4] = s.write(t, s.open(t), 40+way)
-		})
+	t.Run("empty", s.empty)
+	t.Run("the newest counts, and old ones go", s.newestCounts)
+	t.Run("owners are apart", s.ownersApart)
+	t.Run("what has not changed is not written again", s.unchanged)
+	t.Run("what cannot be is refused", s.refused)
+	t.Run("one that was given up leaves the others as they were", s.givenUp)
+	t.Run("a zombie writes beside its successor", s.zombie)
+	for way := range s.harm {
+		t.Run(fmt.Sprint("damage ", way), func(t *testing.T) { s.damaged(t, way) })
 	}
-	t.Run("old ones are gone, and where none is good that is said", func(t *testing.T) {
-		for k := range Keep {
-			s.harm(t, wrote[4].Number-int64(k), k)
-		}
-		s.newest(t, nil, wrote[4].Number, wrote[4].Number-1, wrote[4].Number-2)
+	t.Run("where none is good that is said", func(t *testing.T) {
+		a, b := s.write(t, s.open(t), "none", 1), s.write(t, s.open(t), "none", 2)
+		s.harm[0](t, "none", a)
+		s.harm[1](t, "none", b)
+		store := s.open(t)
+		s.newest(t, store, "none", nil, b, a)
+		s.newest(t, store, "none", s.write(t, store, "none", 0))
 	})
 }
 
-func TestDir(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a", "checkpoints")
-	change := func(t *testing.T, name string, change func([]byte) []byte) {
-		t.Helper()
-		name = filepath.Join(path, name)
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b = change(b); b == nil {
-			err = os.Remove(name)
-		} else {
-			err = os.WriteFile(name, b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+func (s *suite) empty(t *testing.T) {
+	s.newest(t, s.open(t), "shard-0", nil)
+	if owners, err := s.open(t).Owners(t.Context()); err != nil || len(owners) > 0 {
+		t.Errorf("of %v: %v", owners, err)
 	}
-	flip := func(b []byte) []byte { b[len(b)/2] ^= 4; return b }
-	half := func(b []byte) []byte { return b[:len(b)/2] }
-	ways := []func(t *testing.T, n int64){
-		func(t *testing.T, n int64) { change(t, file(n, "shard-0"), flip) },
-		func(t *testing.T, n int64) { change(t, file(n, "shard-0"), half) },
-		func(t *testing.T, n int64) { change(t, file(n, "fleet"), func([]byte) []byte { return nil }) },
-		func(t *testing.T, n int64) { change(t, file(n, "shard-1"), func([]byte) []byte { return []byte("x") }) },
-		func(t *testing.T, n int64) { change(t, file(n, manifestName), flip) },
-		func(t *testing.T, n int64) { change(t, file(n, manifestName), half) },
-		func(t *testing.T, n int64) { change(t, file(n, manifestName), func([]byte) []byte { return []byte{} }) },
-		func(t *testing.T, n int64) { // a manifest that is sound, and of a program to come
-			m := manifest{Layout: Layout + 1, Number: n}
-			text, err := m.encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			change(t, file(n, manifestName), func([]byte) []byte { return text })
-		},
-		func(t *testing.T, n int64) { // or of another checkpoint
-			text, err := os.ReadFile(filepath.Join(path, file(n-1, manifestName)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			change(t, file(n, manifestName), func([]byte) []byte { return text })
-		},
+	held, err := s.open(t).Held(t.Context(), "shard-0")
+	if err != nil || held(noHash) {
+		t.Errorf("holds what it never had: %v", err)
 	}
-	s := suite{
-		open: func(t *testing.T) store {
-			d, err := OpenDir(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return d
-		},
-		harm: func(t *testing.T, n int64, way int) { ways[way](t, n) },
-		ways: len(ways),
-	}
-	s.run(t)
 }
 
-// Whatever stands in the directory when the power fails in the middle of a write, the checkpoint before it is found, and what was
-// begun is cleared away.
-func TestDirAfterAnInterruptedWrite(t *testing.T) {
-	first, second := t.TempDir(), t.TempDir()
-	open := func(path string) *Dir {
-		d, err := OpenDir(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	c := specimen(1)
-	for _, path := range []string{first, second} {
-		if _, err := open(path).Write(t.Context(), c); err != nil {
-			t.Fatal(err)
+func (s *suite) newestCounts(t *testing.T) {
+	size := 0
+	for n := range 6 {
+		c := s.write(t, s.open(t), "newest", n) // another process each time
+		s.newest(t, s.open(t), "newest", c)
+		if n == Keep-1 {
+			size = s.size(t)
 		}
 	}
-	if _, err := open(second).Write(t.Context(), specimen(2)); err != nil {
-		t.Fatal(err)
+	if n := s.size(t); n != size {
+		t.Errorf("holds %d things after %d checkpoints, and %d after 6", size, Keep, n)
 	}
-	_, whole, err := open(second).list()
+	store := s.open(t)
+	for n := range 6 {
+		c := s.write(t, store, "newest", 6+n) // or the same
+		s.newest(t, store, "newest", c)
+		s.newest(t, s.open(t), "newest", c)
+	}
+	if n := s.size(t); n != size {
+		t.Errorf("holds %d things after %d checkpoints, and %d after 12", size, Keep, n)
+	}
+}
+
+func (s *suite) ownersApart(t *testing.T) {
+	store := s.open(t)
+	for n := range 3 {
+		for k := range 4 {
+			s.write(t, store, fmt.Sprint("apart-", k), 10*n+k)
+		}
+	}
+	for k := range 4 {
+		if got, _, err := s.open(t).Newest(t.Context(), fmt.Sprint("apart-", k)); err != nil || got.Position != int64(20+k) {
+			t.Errorf("owner %d goes on from %v: %v", k, got, err)
+		}
+	}
+	owners, err := s.open(t).Owners(t.Context())
+	owners = slices.DeleteFunc(owners, func(o string) bool { return !strings.HasPrefix(o, "apart-") })
+	if err != nil || !slices.Equal(owners, []string{"apart-0", "apart-1", "apart-2", "apart-3"}) {
+		t.Errorf("owners %v: %v", owners, err)
+	}
+}
+
+func (s *suite) unchanged(t *testing.T) {
+	store := s.open(t)
+	first := s.write(t, store, "again", 1)
+	held, err := s.open(t).Held(t.Context(), "again")
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun := 0
-	for name := range maps.Keys(whole) {
-		if whole[name] != 2 || strings.HasSuffix(name, manifestName) {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(second, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for cut := range 2 {
-			for _, suffix := range []string{"", draftSuffix} {
-				if err := os.WriteFile(filepath.Join(first, name+suffix), b[:len(b)/(cut+1)], 0o600); err != nil {
-					t.Fatal(err)
-				}
-				begun++
-				got, skipped, err := open(first).Newest(t.Context())
-				if err != nil || len(skipped) > 0 || got.Number != 1 {
-					t.Fatalf("%+v, left out %v: %v", got, skipped, err)
-				}
-				if _, files, err := open(first).list(); err != nil || len(files) != 4 {
-					t.Fatalf("%v is left: %v", files, err)
-				}
-			}
+	second := specimen(2)
+	second.Parts[2] = first.Parts[2]
+	want := *second
+	want.Parts = slices.Clone(second.Parts)
+	for i := range second.Parts {
+		if p := &second.Parts[i]; held(p.Hash) {
+			p.Bytes = nil
+		} else if i != 0 {
+			t.Errorf("part %s is not held", p.Name)
 		}
 	}
-	if begun != 12 {
-		t.Errorf("tried %d files", begun)
+	written, err := s.open(t).Write(t.Context(), "again", second)
+	if err != nil || written > 10_000 {
+		t.Errorf("wrote %d bytes: %v", written, err)
+	}
+	want.ID = second.ID
+	s.newest(t, s.open(t), "again", &want)
+	foreign := specimen(3)
+	foreign.Parts[2].Bytes = nil
+	_, err = store.Write(t.Context(), "again", foreign)
+	if missing, ok := errors.AsType[*MissingError](err); !ok || missing.Part != "users-0" {
+		t.Errorf("a part that is nowhere: %v", err)
+	}
+	other := specimen(1) // parts are not shared between owners
+	other.Parts[2].Bytes = nil
+	if _, err := store.Write(t.Context(), "again-2", other); err == nil {
+		t.Error("takes another owner's part")
+	}
+	s.newest(t, s.open(t), "again", &want)
+}
+
+func (s *suite) refused(t *testing.T) {
+	store := s.open(t)
+	for _, owner := range []string{"", "..", "a/b", "Shard", strings.Repeat("a", 65), "a\n"} {
+		if _, err := store.Write(t.Context(), owner, specimen(1)); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("owner %q: %v", owner, err)
+		}
+	}
+	for name, change := range map[string]func(*Checkpoint){
+		"a negative position": func(c *Checkpoint) { c.Position = -1 },
+		"any hash":            func(c *Checkpoint) { c.Parts[0].Hash = "../../x" },
+	} {
+		c := specimen(1)
+		change(c)
+		if _, err := store.Write(t.Context(), "shard-0", c); err == nil {
+			t.Error("takes " + name)
+		}
 	}
 }
 
-func TestOpenDirErrors(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenDir(path); err == nil || !strings.Contains(err.Error(), "not a directory") || !strings.Contains(err.Error(), "state.path") {
+func (s *suite) givenUp(t *testing.T) {
+	c := s.write(t, s.open(t), "given-up", 4)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.open(t).Write(ctx, "given-up", specimen(9)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	s.newest(t, s.open(t), "given-up", c)
 }
 
+func (s *suite) zombie(t *testing.T) {
+	zombie := s.open(t)
+	first := s.write(t, zombie, "zombie", 10)
+	owner := s.open(t)
+	s.newest(t, owner, "zombie", first)
+	last := s.write(t, owner, "zombie", 20)
+	for n := range 5 { // behind
+		s.write(t, zombie, "zombie", 11+n)
+		s.newest(t, s.open(t), "zombie", last)
+	}
+	s.write(t, zombie, "zombie", 20) // the same, at the same time
+	s.newest(t, s.open(t), "zombie", last)
+	last = s.write(t, zombie, "zombie", 30) // or ahead, which is as good
+	s.newest(t, s.open(t), "zombie", last)
+	for n := range 3 {
+		last = s.write(t, owner, "zombie", 31+n)
+		s.newest(t, s.open(t), "zombie", last)
+	}
+}
+
+func (s *suite) damaged(t *testing.T, way int) {
+	owner := fmt.Sprint("damage-", way)
+	s.write(t, s.open(t), owner, 1)
+	good, bad := s.write(t, s.open(t), owner, 2), s.write(t, s.open(t), owner, 9)
+	s.harm[way](t, owner, bad)
+	store := s.open(t)
+	s.newest(t, store, owner, good, bad)
+	held, err := store.Held(t.Context(), owner)
+	if err != nil || !held(good.Parts[2].Hash) || held(noHash) {
+		t.Errorf("what is good is not held: %v", err)
+	}
+	next := s.write(t, store, owner, 3) // below the bad one, which must not win
+	s.newest(t, s.open(t), owner, next)
+	again := s.write(t, store, owner, 9) // the very same, whole
+	s.newest(t, s.open(t), owner, again)
+}
+
+func specimenPart() detector.Part { return detector.NewPart("ids-0", noise(-2, 5000)) }
+
 func FuzzManifest(f *testing.F) {
-	m := manifest{Layout: Layout, Number: 3, About: specimen(1).About, Parts: []part{{Name: "a", Bytes: 3, SHA: "x"}}}
-	text, err := m.encode()
+	m := manifestOf("shard-0", specimen(3))
+	text, id, err := m.encode()
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(text)
-	f.Add([]byte("{}\n" + sum([]byte("{}")) + "\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := decode(b); err == nil {
-			if again, err := m.encode(); err != nil || m.Layout != Layout {
+	f.Add(text, id)
+	f.Add([]byte("{}\n"+sum([]byte("{}"))+"\n"), id)
+	f.Fuzz(func(t *testing.T, b []byte, id string) {
+		if m, err := decode(b, "shard-0", id); err == nil {
+			if again, _, err := m.encode(); err != nil || m.Layout != Layout {
 				t.Errorf("%q: %v", again, err)
 			}
 		}
