@@ -58,7 +58,6 @@ type message struct {
 	closing closing
 	do      func(*fleet)
 	cut     *cut
-	state   []byte // of the shard, at the mark
 }
 
 // worker is a shard with its goroutine's queue.
@@ -66,6 +65,8 @@ type worker struct {
 	*shard
 	in  chan *batch
 	ask chan func(*shard) // questions, answered between two batches
+
+	marking *marking // its state, while that is written; of its goroutine
 }
 
 // batch is a run of records on their way through a decoder to their shard; or, without records, something to do there.
@@ -233,6 +234,7 @@ func (e *Engine) decode() {
 func (e *Engine) run(w *worker) {
 	for {
 		select {
+		case <-w.writes():
 		case b := <-w.in:
 			select {
 			case <-b.done:
@@ -241,7 +243,7 @@ func (e *Engine) run(w *worker) {
 			}
 			if b.do != nil {
 				b.do(w.shard)
-				continue
+				break
 			}
 			for i := range b.records {
 				w.fold(b.records[i], &b.events[i], b.errs[i])
@@ -254,6 +256,7 @@ func (e *Engine) run(w *worker) {
 		case <-e.ctx.Done():
 			return
 		}
+		w.write()
 	}
 }
 

@@ -18,14 +18,16 @@ import (
 // after exactly what the shards had said by then. An engine that is restored from it and fed from those offsets on says what this one
 // would have said.
 type Saved struct {
-	Shards map[int32][]byte
-	Next   map[int32]int64 // offset of each partition that is to be read next; 0 before the first record
+	Shards map[int32][]Part // those that are held, and have not changed, without their Bytes
+	Next   map[int32]int64  // offset of each partition that is to be read next; 0 before the first record
 	Fleet  []byte
 	Booked []byte // the ledger's rows, as they were last booked
 	At     int64  // event time up to which ticks are decided
+
+	Stalled time.Duration // for how long a shard stood still at most, at once
 }
 
-// cut gathers a Saved while the engine goes on. Every shard writes its state and marks the place among its messages to the fleet. What
+// cut gathers a Saved while the engine goes on. Every shard fixes its state and marks the place among its messages to the fleet. What
 // comes after a mark waits until the last shard has marked its own, and then the fleet writes its state.
 type cut struct {
 	saved Saved
@@ -33,38 +35,73 @@ type cut struct {
 	done  chan struct{}
 }
 
-// Save returns the engine's state. Each shard stands still while it writes its own, the fleet from the first mark to the last. One
-// Save at a time.
-func (e *Engine) Save(ctx context.Context) (*Saved, error) {
+// Save returns the engine's state. Parts of shards need not be written again if they have not changed and held says, of their hashes, that they
+// are there; nil says that none is. The fleet stands still from the first mark to the last, a shard hardly. One Save at a time.
+func (e *Engine) Save(ctx context.Context, held func(hash string) bool) (*Saved, error) {
 	if err := e.start(); err != nil {
 		return nil, err
 	}
-	c := &cut{saved: Saved{Shards: map[int32][]byte{}, Next: map[int32]int64{}}, done: make(chan struct{})}
+	c := &cut{saved: Saved{Shards: map[int32][]Part{}, Next: map[int32]int64{}}, done: make(chan struct{})}
+	marks := map[int32]chan *marking{}
 	for _, p := range sortedKeys(e.shards) {
+		w, marked := e.shards[p], make(chan *marking, 1)
+		marks[p] = marked
 		err := e.at(e.ctx, p, func(s *shard) { // not bound to ctx: the fleet waits for every mark once there is one
-			e.send(message{cut: c, closing: closing{partition: s.partition, offset: s.offset}, state: s.AppendBinary(nil)})
+			at := time.Now()
+			if w.marking != nil { // nobody waits for it any more
+				w.marking.release()
+			}
+			w.marking = s.mark(held)
+			w.marking.markedAt = at
+			marked <- w.marking
+			e.send(message{cut: c, closing: closing{partition: s.partition, offset: s.offset}})
 		})
 		if err != nil {
 			return nil, fmt.Errorf("save state: %w", err)
 		}
 	}
-	if err := e.wait(ctx, c.done); err != nil {
+	var group errgroup.Group
+	stalled := make([]time.Duration, len(e.shards))
+	parts := make([][]Part, len(e.shards))
+	for i, p := range sortedKeys(e.shards) {
+		group.Go(func() (err error) {
+			select {
+			case m := <-marks[p]:
+				parts[i], err = m.collect(ctx, e.ctx)
+				stalled[i] = m.stalled
+			case <-ctx.Done():
+				err = context.Cause(ctx)
+			case <-e.ctx.Done():
+				err = context.Cause(e.ctx)
+			}
+			return err
+		})
+	}
+	if err := errors.Join(group.Wait(), e.wait(ctx, c.done)); err != nil {
 		return nil, fmt.Errorf("save state: %w", err)
+	}
+	for i, p := range sortedKeys(e.shards) {
+		c.saved.Shards[p], c.saved.Stalled = parts[i], max(c.saved.Stalled, stalled[i])
+		e.shards[p].keptAs = keptAlike(parts[i]) // its goroutine looks at the next mark
 	}
 	return &c.saved, nil
 }
 
 // holds says whether a message comes after a mark of the present cut.
 func (e *Engine) holds(m *message) bool {
-	return e.cut != nil && (m.do != nil || e.cut.saved.Shards[m.closing.partition] != nil)
+	if e.cut == nil {
+		return false
+	}
+	_, marked := e.cut.saved.Next[m.closing.partition]
+	return m.do != nil || marked
 }
 
 // mark notes a shard's state. Called in the fleet's goroutine.
 func (e *Engine) mark(m *message) {
 	e.cut = m.cut
 	s := &m.cut.saved
-	s.Shards[m.closing.partition], s.Next[m.closing.partition] = m.state, m.closing.offset
-	if len(s.Shards) < len(e.shards) {
+	s.Next[m.closing.partition] = m.closing.offset
+	if len(s.Next) < len(e.shards) {
 		return
 	}
 	rows := e.Ledger()

@@ -19,11 +19,11 @@ func TestStateKeepsEveryField(t *testing.T) {
 		}
 		return s
 	}, func(c *state.Coder, s *shard) { s.code(c) },
-		"shard.watched", "shard.decoder", "shard.dead", "shard.say", // the configuration's
+		"shard.watched", "shard.decoder", "shard.dead", "shard.say", "shard.keptAs", // the configuration's
 		"clock.lateness", "classifier.learn", "Tracker.wait", "plans.fixed", "budget.fiveHour", "budget.weekly", "budget.balances", "Meter.index",
 		"Book.byModel", "Book.any", "Book.changes", "Book.frozen", "Threads.wait",
 		"classifier.rows", "classifier.requests", "classifier.copies", // package dedupe's test goes beyond this
-		"Table.leafNumber", "Table.room", "Table.most", "Table.spare", "Table.spareFlags", "Table.closing", "Table.record", "Table.scratch", "Table.Moments", "Table.Say", "Table.Limits", "Table.SuspectRows", "Table.weighed",
+		"Table.leafNumber", "Table.changes", "Table.marked", "User.mark", "Meter.then", "Table.room", "Table.most", "Table.spare", "Table.spareFlags", "Table.closing", "Table.record", "Table.scratch", "Table.Moments", "Table.Say", "Table.Limits", "Table.SuspectRows", "Table.weighed",
 		"tick.cells")
 	statetest.KeptOf(t, func() *fleet { return newFleet(&o, []int32{0}, nil) }, func(c *state.Coder, f *fleet) { f.code(c) },
 		"fleet.o", "fleet.rules", "fleet.say", "fleet.card", // the configuration's
@@ -65,7 +65,7 @@ func FuzzRestore(f *testing.F) {
 			}
 			return
 		}
-		if b := state.Append(nil, "shard", shardLayout, put); s.restore(b) == nil {
+		if b := state.Append(nil, "shard", shardLayout, put); state.Restore(b, "shard", shardLayout, s.code) == nil {
 			if s.AppendBinary(nil); s.users.Len() > len(body) {
 				t.Errorf("%d users in %d bytes", s.users.Len(), len(body))
 			}

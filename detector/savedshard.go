@@ -2,6 +2,7 @@ package detector
 
 import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/dedupe"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/state"
 	"github.com/drainwatch/drainwatch/detector/window"
@@ -10,21 +11,44 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 2
+	shardLayout   = 3
 	fleetLayout   = 2
 	bookingLayout = 1
 )
 
-// AppendBinary appends the shard's state. Cost: the shard stands still meanwhile.
+// AppendBinary appends the shard's state as it is now, in one.
 func (s *shard) AppendBinary(dst []byte) []byte {
 	return state.Append(dst, "shard", shardLayout, s.code)
 }
 
-// restore takes the state of a shard of the same partition into a new one.
-func (s *shard) restore(src []byte) error { return state.Restore(src, "shard", shardLayout, s.code) }
-
-// code writes or reads the shard. What the configuration says is not kept: it holds from the restart on.
+// code writes or reads the shard in one.
 func (s *shard) code(c *state.Coder) {
+	s.codeRest(c)
+	s.users.Code(c)
+	for _, x := range s.class.sets() {
+		x.Code(c)
+	}
+	s.class.gauges.Code(c)
+	s.budgets.Code(c)
+	s.devices.Code(c, codeNothing)
+	s.threads.Code(c)
+}
+
+// codeHead writes or reads what is kept besides the pieces.
+func (s *shard) codeHead(c *state.Coder) {
+	s.codeRest(c)
+	s.users.CodeHead(c)
+	for _, x := range s.class.sets() {
+		x.CodeHead(c)
+	}
+	s.class.gauges.CodeHead(c)
+	s.budgets.CodeHead(c)
+	s.devices.CodeHead(c)
+	s.threads.CodeHead(c)
+}
+
+// codeRest writes or reads what is small. What the configuration says is not kept: it holds from the restart on.
+func (s *shard) codeRest(c *state.Coder) {
 	partition := s.partition
 	if state.Ints(c, &partition); partition != s.partition {
 		c.Fail("the state is of partition %d, not %d", partition, s.partition)
@@ -33,10 +57,7 @@ func (s *shard) code(c *state.Coder) {
 	state.Ints(c, &s.planned, &s.closed, &s.nearNow, &s.resets, &s.offset, &s.lastHour)
 	s.leaves.Code(c)
 	s.clock.code(c)
-	s.class.code(c)
-	s.users.Code(c)
-	s.threads.Code(c)
-	s.budgets.Code(c)
+	s.class.book.Code(c)
 	codePlans(c, &s.plans)
 	state.Map(c, &s.open, func(at *int64) { state.Ints(c, at) }, func(p **tick) {
 		if state.Opt(c, p, func(k *tick) { k.code(c) }); *p == nil {
@@ -47,7 +68,6 @@ func (s *shard) code(c *state.Coder) {
 	clear(s.late.cells) // late rows are looked for in order
 	state.Slice(c, &s.findings, func(f *profile.Finding) { f.Code(c) })
 	state.Slice(c, &s.links, func(l *link) { l.code(c) })
-	s.devices.Code(c)
 	state.Map(c, &s.near, c.String, func(at *int64) { state.Ints(c, at) })
 	s.counts.code(c)
 	state.Slice(c, &s.index, func(h *hourOffset) { state.Ints(c, &h.at, &h.offset) })
@@ -55,6 +75,9 @@ func (s *shard) code(c *state.Coder) {
 		c.Fail("a map of the shard is missing")
 	}
 }
+
+// sets are the memories of what was counted.
+func (c *classifier) sets() []*dedupe.Set { return []*dedupe.Set{c.rows, c.requests, c.copies} }
 
 func (c *clock) code(to *state.Coder) {
 	state.Ints(to, &c.head, &c.top.at, &c.second.at)
@@ -71,14 +94,6 @@ func (c *clock) code(to *state.Coder) {
 	if len(c.heldAt) != len(c.held) || len(c.heldBy) != len(c.held) {
 		to.Fail("%d rows are held, with %d times of %d users", len(c.held), len(c.heldAt), len(c.heldBy))
 	}
-}
-
-func (c *classifier) code(to *state.Coder) {
-	c.book.Code(to)
-	c.rows.Code(to)
-	c.requests.Code(to)
-	c.copies.Code(to)
-	c.gauges.Code(to)
 }
 
 func (t *tick) code(c *state.Coder) {

@@ -72,14 +72,15 @@ type shard struct {
 	late     *tick
 	findings []profile.Finding
 	links    []link
-	devices  dense.Index      // of young accounts, with the account
-	near     map[string]int64 // users who came near a threshold, and when that was counted last
-	nearNow  int64            // of them, not said yet
+	devices  dense.Table[struct{}] // of young accounts, with the account
+	near     map[string]int64      // users who came near a threshold, and when that was counted last
+	nearNow  int64                 // of them, not said yet
 	counts   rowCounts
 	resets   int64
 	offset   int64
 	index    []hourOffset
 	lastHour int64
+	keptAs   map[string]Part // the parts as they were kept, or read; nil where that is not known
 	dead     func(Record, error)
 	say      func(closing)
 }
@@ -216,7 +217,7 @@ func (s *shard) link(e *event.Event, user uint64) {
 		return
 	}
 	hash := user ^ bits.RotateLeft64(xxhash.Sum64String(e.Device), 1)
-	if _, ok := s.devices.Find(hash); ok || s.devices.Len() >= 1<<20 {
+	if s.devices.Peek(hash) != nil || s.devices.Len() >= 1<<20 {
 		return
 	}
 	s.devices.Add(hash)

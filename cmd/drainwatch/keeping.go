@@ -35,6 +35,7 @@ type keeping struct {
 	savedWhat  string // what there was to keep when it was kept last
 
 	bytes, seconds prometheus.Gauge
+	stalled        prometheus.Gauge
 	failed         prometheus.Counter
 }
 
@@ -44,8 +45,9 @@ func (s *service) keep(store checkpoint.Store, acceptLoss bool) {
 	f := promauto.With(s.registry)
 	s.keeping = &keeping{
 		store: store, acceptLoss: acceptLoss,
-		bytes:   f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_bytes", Help: "Size of the last checkpoint."}),
+		bytes:   f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_bytes", Help: "What the last checkpoint wrote."}),
 		seconds: f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_duration_seconds", Help: "How long the last checkpoint took, from the first shard's state to the disk."}),
+		stalled: f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_stall_seconds", Help: "For how long rows of a partition waited for the last checkpoint at most, at once."}),
 		failed:  f.NewCounter(prometheus.CounterOpts{Name: "drainwatch_checkpoint_failures_total", Help: "Checkpoints that could not be kept."}),
 	}
 	s.checkpointAge = func(now time.Time) time.Duration {
@@ -163,16 +165,19 @@ func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 // restore takes up a checkpoint.
 func (s *service) restore(c *checkpoint.Checkpoint) error {
 	began := time.Now()
-	saved := detector.Saved{Shards: map[int32][]byte{}, Next: map[int32]int64{}, Fleet: c.Part("fleet"), Booked: c.Part("booked")}
+	saved := detector.Saved{Shards: map[int32][]detector.Part{}, Next: map[int32]int64{}, Fleet: c.Part("fleet"), Booked: c.Part("booked")}
 	size := int64(0)
 	for i := range c.Parts {
 		size += c.Parts[i].Size
 		if p, ok := strings.CutPrefix(c.Parts[i].Name, partOfShard); ok {
-			n, err := strconv.ParseInt(p, 10, 32)
+			number, name, _ := strings.Cut(p, "/")
+			n, err := strconv.ParseInt(number, 10, 32)
 			if err != nil {
 				return s.refuse("another program has written it", "checkpoint %s has a part %q", c.ID, c.Parts[i].Name)
 			}
-			saved.Shards[int32(n)], saved.Next[int32(n)] = c.Parts[i].Bytes, c.About.Next[int32(n)]
+			part := c.Parts[i]
+			part.Name = name
+			saved.Shards[int32(n)], saved.Next[int32(n)] = append(saved.Shards[int32(n)], part), c.About.Next[int32(n)]
 		}
 	}
 	if err := s.engine.Restore(&saved); err != nil {
@@ -236,7 +241,7 @@ func (s *service) keepNow(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	c, size, err := s.checkpoint(ctx, began)
+	c, size, stalled, err := s.checkpoint(ctx, began)
 	if err != nil {
 		if ctx.Err() == nil {
 			k.failed.Inc()
@@ -245,27 +250,32 @@ func (s *service) keepNow(ctx context.Context) {
 		return
 	}
 	took := time.Since(began)
+	k.stalled.Set(stalled.Seconds())
 	k.bytes.Set(float64(size))
 	k.seconds.Set(took.Seconds())
 	k.savedWhat = what
 	s.mu.Lock()
 	s.keptAt = began
 	s.mu.Unlock()
-	s.log.Debug().Str("checkpoint", c.ID).Int64("bytes", size).Dur("took", took).Msg("run: kept a checkpoint")
+	s.log.Debug().Str("checkpoint", c.ID).Int64("bytes", size).Dur("took", took).Dur("stalled", stalled).Msg("run: kept a checkpoint")
 }
 
 // checkpoint keeps what is known. What was said of it is on its way before that: alerts are written when they are said, and dead
 // letters are waited for.
-func (s *service) checkpoint(ctx context.Context, at time.Time) (*checkpoint.Checkpoint, int64, error) {
-	saved, err := s.engine.Save(ctx)
+func (s *service) checkpoint(ctx context.Context, at time.Time) (c *checkpoint.Checkpoint, size int64, stalled time.Duration, err error) {
+	held, err := s.keeping.store.Held(ctx, ownerOfAll)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
+	}
+	saved, err := s.engine.Save(ctx, held)
+	if err != nil {
+		return nil, 0, 0, err
 	}
 	if err := s.sink.flush(ctx); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	in := s.record
-	c := &checkpoint.Checkpoint{
+	c = &checkpoint.Checkpoint{
 		About: checkpoint.About{
 			Cluster: in.Cluster, Topic: in.Topic, Group: in.Group, Installed: in.At, Partitions: in.Partitions, Next: map[int32]int64{}, Landmarks: map[int32]checkpoint.Landmark{},
 			EventTime: time.Unix(0, saved.At).UTC(), SavedAt: at.UTC(), Program: buildInfo().Version, Config: s.conf.version(),
@@ -276,7 +286,10 @@ func (s *service) checkpoint(ctx context.Context, at time.Time) (*checkpoint.Che
 	for _, p := range slices.Sorted(maps.Keys(saved.Next)) {
 		next := saved.Next[p]
 		c.Position += next
-		c.Parts = append(c.Parts, detector.NewPart(partOfShard+strconv.Itoa(int(p)), saved.Shards[p]))
+		for _, part := range saved.Shards[p] {
+			part.Name = partOfShard + strconv.Itoa(int(p)) + "/" + part.Name
+			c.Parts = append(c.Parts, part)
+		}
 		if next == 0 {
 			continue
 		}
@@ -288,6 +301,6 @@ func (s *service) checkpoint(ctx context.Context, at time.Time) (*checkpoint.Che
 		}
 	}
 	s.mu.Unlock()
-	size, err := s.keeping.store.Write(ctx, ownerOfAll, c)
-	return c, size, err
+	size, err = s.keeping.store.Write(ctx, ownerOfAll, c)
+	return c, size, saved.Stalled, err
 }

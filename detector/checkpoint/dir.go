@@ -316,6 +316,9 @@ func (d *Dir) Newest(ctx context.Context, owner string) (c *Checkpoint, skipped 
 		if err == nil {
 			c, err = m.load(id, func(p *part) ([]byte, error) {
 				b, err := os.ReadFile(d.partPath(owner, p.SHA))
+				if err == nil && p.verify(b) != nil {
+					_ = os.Remove(d.partPath(owner, p.SHA)) // so that it is written again
+				}
 				return b, reason(err)
 			})
 		}

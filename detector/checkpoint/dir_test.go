@@ -166,7 +166,7 @@ func (f failing) Write(b []byte) (int, error) {
 }
 
 // Row 30 of the fault matrix, wherever the disk fails: what was kept stays good, nothing of what failed is left, and once there is room
-// again the next one is kept. linux_test.go does it with real file systems.
+// again the next one is kept. mounted_linux_test.go does it with real file systems.
 func TestFault30DiskFails(t *testing.T) {
 	for room := 0; ; room += 2500 {
 		path := t.TempDir()

@@ -69,6 +69,7 @@ type Set struct {
 	tidied     int // shards looked at since memory was last forgotten
 	tableBytes int64
 	overflowed uint64
+	marked     mark
 }
 
 // segment is one hour of arrivals: the log from first up to the next segment's.

@@ -31,13 +31,17 @@ func TestSetGoesOnFromItsState(t *testing.T) {
 			return call{rapid.SampledFrom([]int64{0, 0, 0, 0, 0, 0, 1, 2, 26}).Draw(t, "move") * s.segment, fmt.Sprint(rapid.IntRange(0, 20).Draw(t, "id")), uint64(rapid.IntRange(0, 1).Draw(t, "what"))}
 		}), 0, 200).Draw(t, "calls")
 		cut := rapid.IntRange(0, len(calls)).Draw(t, "cut")
-		other := (*Set)(nil)
+		other, marked := (*Set)(nil), inPieces{}
 		for i, x := range calls {
 			if i == cut {
 				other = New(Options{Window: window})
 				if err := state.Restore(saved(s), "ids", 1, other.Code); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if rapid.IntRange(0, 9).Draw(t, "mark") == 0 {
+				marked.check(t, s)
+				marked.mark(s)
 			}
 			head += x.move
 			s.Advance(head)
@@ -54,6 +58,62 @@ func TestSetGoesOnFromItsState(t *testing.T) {
 			t.Fatal("the two sets have come apart")
 		}
 	})
+}
+
+// inPieces is what a set was at a mark, and its pieces as they were written last.
+type inPieces struct {
+	want, head []byte
+	written    map[int][]byte
+}
+
+func (p *inPieces) mark(s *Set) {
+	s.Pieces().Mark()
+	p.want, p.head = saved(s), state.Append(nil, "head", 1, s.CodeHead)
+}
+
+// check writes what has changed up to the mark, however long ago that is, and expects that all pieces make what there was.
+func (p *inPieces) check(t rapid.TB, s *Set) {
+	if p.want == nil {
+		return
+	}
+	from, to := s.Pieces().Range()
+	other := New(Options{Window: time.Duration(s.segment * segmentsPerWindow)})
+	if err := state.Restore(p.head, "head", 1, other.CodeHead); err != nil {
+		t.Fatal(err)
+	}
+	if p.written == nil {
+		p.written = map[int][]byte{}
+	}
+	for k := from; k < to; k++ {
+		if p.written[k] == nil || s.Pieces().Changed(k) {
+			p.written[k] = state.Append(nil, "piece", 1, func(c *state.Coder) { s.Pieces().Code(c, k) })
+		}
+		if err := state.Restore(p.written[k], "piece", 1, func(c *state.Coder) { other.Pieces().Code(c, k) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Pieces().Release()
+	if !bytes.Equal(saved(other), p.want) {
+		t.Fatal("the pieces are not what there was at the mark")
+	}
+}
+
+// Over several pieces, while the oldest are forgotten.
+func TestSetInPieces(t *testing.T) {
+	s := New(Options{})
+	var p inPieces
+	for i := range 4*pieceLen - 100 {
+		if i%30_000 == 0 {
+			p.check(t, s)
+			p.mark(s)
+		}
+		s.Advance(int64(i) * (int64(24*time.Hour) / pieceLen))
+		s.AddKey(uint64(i), 1)
+	}
+	p.check(t, s)
+	if from, _ := s.Pieces().Range(); from == 0 || len(p.written) < 4 {
+		t.Errorf("%d pieces were written, and none is forgotten", len(p.written))
+	}
 }
 
 // Every field that changes what a set says is in its state: the model above would not notice a counter.

@@ -58,12 +58,19 @@ func (x *Index) Find(hash uint64) (n uint32, ok bool) {
 	return 0, false
 }
 
+// Next returns the number that the next hash will get.
+func (x *Index) Next() uint32 {
+	if k := len(x.free); k > 0 {
+		return x.free[k-1]
+	}
+	return x.Cap()
+}
+
 // Add numbers a hash that is not there.
 func (x *Index) Add(hash uint64) (n uint32) {
-	hash = min(hash, none-1)
-	n = x.Cap()
+	hash, n = min(hash, none-1), x.Next()
 	if k := len(x.free); k > 0 {
-		n, x.free = x.free[k-1], x.free[:k-1]
+		x.free = x.free[:k-1]
 	}
 	x.hash.Grow(n + 1)
 	x.put(hash, n)

@@ -112,7 +112,7 @@ func TestPackingLosesNothing(t *testing.T) {
 		if err != nil || leaf != 7 || !bytes.Equal(rest, []byte{1, 2}) {
 			t.Fatalf("leaf %d, rest %v, error %v", leaf, rest, err)
 		}
-		got.leaf = u.leaf
+		got.leaf, got.mark = u.leaf, u.mark
 		if !reflect.DeepEqual(got, *u) {
 			t.Errorf("packed %+v\nread   %+v", *u, got)
 		}
@@ -146,7 +146,7 @@ func FuzzUnpack(f *testing.F) {
 		if _, _, err := again.unpack(one, last); err != nil {
 			t.Fatalf("what was read packs to what cannot be read: %v", err)
 		}
-		again.leaf = u.leaf
+		again.leaf, again.mark = u.leaf, u.mark
 		if two := again.pack(nil, leaf); !bytes.Equal(one, two) {
 			t.Errorf("packed % x\nthen   % x", one, two)
 		}

@@ -30,7 +30,7 @@ func (t *Table) activate(number uint32, id string) *User {
 	} else {
 		u = new(User)
 	}
-	u.seat, u.key = number, append(u.key, id...)
+	u.seat, u.key, u.mark = number, append(u.key, id...), t.marked.no
 	t.seats.At(number).at = isActive | dense.Ref(len(t.active))
 	t.active = append(t.active, u)
 	return u
@@ -54,6 +54,8 @@ func (t *Table) retire(u *User) {
 // rest packs an active user.
 func (t *Table) rest(u *User) {
 	n := u.seat
+	t.touchActive(u)
+	t.touch(n, false)
 	t.record = u.pack(t.record[:0], t.numberOf(u.leaf))
 	last := uint32(u.LastAt / grain)
 	if u.open() {
@@ -99,6 +101,7 @@ func (t *Table) trim(most int) {
 
 // wake unpacks a user.
 func (t *Table) wake(number uint32, id string) *User {
+	t.touch(number, true)
 	s := *t.seats.At(number)
 	u := t.activate(number, id)
 	if k := len(t.spareFlags); k > 0 {

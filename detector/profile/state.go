@@ -7,16 +7,32 @@ import (
 
 // Code writes or reads the memory of conversations.
 func (t *Threads) Code(c *state.Coder) {
-	hash := func(k *uint64) { state.Uints(c, k) }
+	t.codeRest(c)
+	t.young.Code(c, (*thread).code)
+	t.old.Code(c, (*thread).code)
+	t.bore.Code(c, (*borne).code)
+	t.had.Code(c, (*borne).code)
+}
+
+// CodeHead writes or reads what stands before the pieces.
+func (t *Threads) CodeHead(c *state.Coder) {
+	t.codeRest(c)
+	t.young.CodeHead(c)
+	t.old.CodeHead(c)
+	t.bore.CodeHead(c)
+	t.had.CodeHead(c)
+}
+
+// Pieces returns what is kept besides the head, by name: of conversations of late and of before, and of users alike.
+func (t *Threads) Pieces(add func(name string, p state.Pieces)) {
+	add("talks", t.young.Pieces((*thread).code))
+	add("talked", t.old.Pieces((*thread).code))
+	add("bore", t.bore.Pieces((*borne).code))
+	add("had", t.had.Pieces((*borne).code))
+}
+
+func (t *Threads) codeRest(c *state.Coder) {
 	state.Ints(c, &t.since, &t.turnedAt, &t.boreAt)
-	for _, m := range []*map[uint64]thread{&t.young, &t.old} {
-		state.Map(c, m, hash, func(x *thread) {
-			state.Ints(c, &x.at)
-			state.Ints(c, &x.longest, &x.before, &x.input, &x.answer)
-			c.Bools(&x.leapt)
-			state.Uints(c, &x.turn, &x.last)
-		})
-	}
 	state.Slice(c, &t.doubts, func(d *doubt) {
 		state.Uints(c, &d.thread, &d.user)
 		state.Ints(c, &d.at)
@@ -26,26 +42,22 @@ func (t *Threads) Code(c *state.Coder) {
 			c.Fail("the leaf of a doubt is missing")
 		}
 	})
-	state.Map(c, &t.open, hash, func(n *int) { state.Ints(c, n) })
-	for _, m := range []*map[uint64]*borne{&t.bore, &t.had} {
-		state.Map(c, m, hash, func(p **borne) {
-			state.Opt(c, p, func(b *borne) {
-				for k := range b {
-					state.Ints(c, &b[k].hour, &b[k].day)
-				}
-			})
-			if *p == nil {
-				c.Fail("what a user bore is missing")
-			}
-		})
-	}
-	for user := range t.had { // who stands in both is one and the same
-		if b := t.bore[user]; b != nil && c.Reading() {
-			t.had[user] = b
-		}
-	}
-	if t.young == nil || t.open == nil || t.bore == nil {
+	state.Map(c, &t.open, func(k *uint64) { state.Uints(c, k) }, func(n *int) { state.Ints(c, n) })
+	if t.open == nil {
 		c.Fail("the memory of conversations is missing")
+	}
+}
+
+func (x *thread) code(c *state.Coder) {
+	state.Ints(c, &x.at)
+	state.Ints(c, &x.longest, &x.before, &x.input, &x.answer)
+	c.Bools(&x.leapt)
+	state.Uints(c, &x.turn, &x.last)
+}
+
+func (b *borne) code(c *state.Coder) {
+	for k := range b {
+		state.Ints(c, &b[k].hour, &b[k].day)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/state"
 )
 
 // Bounds of a table. Bytes is what a user at rest costs on the mean, whatever the length of the id; ActiveBytes what one costs
@@ -61,6 +62,8 @@ type Table struct {
 	record     []byte  // and of rest
 	leaves     []*cohort.Leaf
 	leafNumber map[*cohort.Leaf]uint32
+	changes    state.Changes // of the pieces of users at rest
+	marked     marked
 
 	hand    uint32 // where the next to go is looked for
 	most    int
@@ -136,6 +139,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	if u == nil {
 		u = t.admit(e)
 	}
+	t.touchActive(u)
 	var r Row
 	b := e.Time - e.Time%Bucket
 	if b > u.bucket {
@@ -159,7 +163,10 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	}
 	u.LastAt = max(u.LastAt, e.Time)
 	r.NewHour = u.tick(e.Time)
-	u.leaf = leaf
+	if u.leaf != leaf {
+		t.numberOf(leaf) // now, so that numbers do not tell who was packed or kept when
+		u.leaf = leaf
+	}
 
 	// What was charged again was asked for once.
 	again := flags.Has(cohort.Duplicate) || flags.Has(cohort.Copy)
@@ -229,8 +236,10 @@ func (t *Table) admit(e *event.Event) *User {
 	if t.Len() >= t.most {
 		t.evict()
 	}
-	n := t.index.Add(xxhash.Sum64String(e.User))
+	n := t.index.Next()
 	t.seats.Grow(n + 1)
+	t.touch(n, false)
+	t.index.Add(xxhash.Sum64String(e.User))
 	u := t.activate(n, e.User)
 	u.FirstAt, u.bucket, u.dayNo = e.Time-e.Time%grain, e.Time-e.Time%Bucket, int32(e.Time/day)
 	u.created = int32(e.AccountCreated / day)
@@ -247,7 +256,9 @@ func (t *Table) evict() {
 		}
 		t.hand = (t.hand + 1) % t.index.Cap()
 	}
+	t.touch(victim, false)
 	if at := t.seats.At(victim).at; at >= isActive {
+		t.touchActive(t.active[at-isActive])
 		t.retire(t.active[at-isActive])
 	} else {
 		t.packed.Free(at)
@@ -269,6 +280,7 @@ func (t *Table) close(u *User) {
 	if !u.open() {
 		return
 	}
+	t.touchActive(u)
 	c := &u.now
 	c.Buckets = 1
 	base := u.base()

@@ -7,11 +7,12 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/dense"
 	"github.com/drainwatch/drainwatch/detector/event"
 )
 
 // Bounds of what is remembered of conversations: at least threadLife after its last request a conversation is forgotten, and of
-// at most 2·threadsMost of a partition something is known. One costs 32 bytes and the map's share.
+// at most 2·threadsMost of a partition something is known. One costs some 60 bytes.
 const (
 	threadLife  = cohort.Hour
 	threadsMost = 1 << 19
@@ -31,11 +32,11 @@ const (
 type Threads struct {
 	wait       int64 // how late rows may be
 	since      int64 // time of the first row
-	young, old map[uint64]thread
+	young, old *dense.Table[thread]
 	turnedAt   int64
 	doubts     []doubt        // by when they came up
 	open       map[uint64]int // of those, unsettled ones by conversation
-	bore, had  map[uint64]*borne
+	bore, had  *dense.Table[borne]
 	boreAt     int64
 }
 
@@ -83,7 +84,10 @@ type Gap struct {
 
 // NewThreads returns an empty memory of conversations, whose rows may be late by wait.
 func NewThreads(wait int64) *Threads {
-	return &Threads{wait: wait, young: map[uint64]thread{}, open: map[uint64]int{}, bore: map[uint64]*borne{}}
+	return &Threads{
+		wait: wait, young: new(dense.Table[thread]), old: new(dense.Table[thread]), open: map[uint64]int{},
+		bore: new(dense.Table[borne]), had: new(dense.Table[borne]),
+	}
 }
 
 // Late notes a row that is too late to be counted: it is no gap.
@@ -99,9 +103,13 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf) (n Note) {
 		return n
 	}
 	key := threadKey(user, e)
-	x, known := t.young[key]
-	if !known {
-		x, known = t.old[key]
+	var x thread
+	at := t.young.Get(key)
+	known := at != nil
+	if known {
+		x = *at
+	} else if was := t.old.Peek(key); was != nil {
+		x, known = *was, true
 	}
 	length, well, turn := size(e), e.Status == event.OK, turnOf(e)
 	prompt := e.Dims[event.Origin] == "user" // it may begin anew, whatever was said before
@@ -138,10 +146,14 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf) (n Note) {
 		}
 	}
 	x.longest, x.at = max(x.longest, length), max(x.at, e.Time)
-	if len(t.young) >= threadsMost {
+	if t.young.Len() >= threadsMost {
 		t.turn(x.at)
+		at = nil
 	}
-	t.young[key] = x
+	if at == nil {
+		at = t.young.Add(key)
+	}
+	*at = x
 	return n
 }
 
@@ -176,7 +188,7 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known bool) (tell
 func (d *doubt) doubted() bool { return d.cached != 0 || d.turn != 0 }
 
 func threadKey(user uint64, e *event.Event) uint64 {
-	return user ^ bits.RotateLeft64(xxhash.Sum64String(e.Session), 17)
+	return (user ^ bits.RotateLeft64(xxhash.Sum64String(e.Session), 17)) * 0x9e3779b97f4a7c15 // all bits count in a table
 }
 
 // turnOf returns the hash of a row's turn, 0 without one.
@@ -249,15 +261,17 @@ func (t *Threads) Gaps(head int64, fn func(Gap)) {
 
 // fresh says whether a user counts anew within an hour and a day.
 func (t *Threads) fresh(user uint64, k int, at int64) (f Fresh) {
-	b := t.bore[user]
+	b := t.bore.Get(user)
 	if b == nil {
-		if b = t.had[user]; b == nil {
-			b = &borne{}
+		var was borne
+		if old := t.had.Peek(user); old != nil {
+			was = *old
 		}
-		if len(t.bore) >= threadsMost {
-			t.had, t.bore = t.bore, map[uint64]*borne{}
+		if t.bore.Len() >= threadsMost {
+			t.forgetBorne()
 		}
-		t.bore[user] = b
+		b = t.bore.Add(user)
+		*b = was
 	}
 	minute := int32(at / 60e9)
 	if x := &b[k]; minute-x.day >= 24*60 {
@@ -275,9 +289,19 @@ func (t *Threads) Advance(head int64) {
 		t.turn(head)
 	}
 	if head-t.boreAt >= day {
-		t.had, t.bore, t.boreAt = t.bore, map[uint64]*borne{}, head
+		t.forgetBorne()
+		t.boreAt = head
 	}
 }
 
+// forgetBorne makes what users bore lately what they had.
+func (t *Threads) forgetBorne() {
+	t.had, t.bore = t.bore, new(dense.Table[borne])
+	t.had.Renew() // it is kept under another name
+}
+
 // turn makes what is remembered the older half, and forgets what was.
-func (t *Threads) turn(at int64) { t.old, t.young, t.turnedAt = t.young, map[uint64]thread{}, at }
+func (t *Threads) turn(at int64) {
+	t.old, t.young, t.turnedAt = t.young, new(dense.Table[thread]), at
+	t.old.Renew() // it is kept under another name
+}

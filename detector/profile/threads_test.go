@@ -234,12 +234,12 @@ func TestThreadsAreBounded(t *testing.T) {
 	for i := range uint64(2*threadsMost + 10) {
 		threads.Row(i, e, plain)
 	}
-	if n := len(threads.young) + len(threads.old); n > 2*threadsMost || n < threadsMost {
+	if n := threads.young.Len() + threads.old.Len(); n > 2*threadsMost || n < threadsMost {
 		t.Errorf("%d conversations are remembered, at most %d may be", n, 2*threadsMost)
 	}
 	threads.Advance(e.Time + 2*threadLife)
 	threads.Advance(e.Time + 4*threadLife)
-	if n := len(threads.young) + len(threads.old); n != 0 {
+	if n := threads.young.Len() + threads.old.Len(); n != 0 {
 		t.Errorf("%d are remembered after hours of silence", n)
 	}
 }

@@ -68,6 +68,7 @@ type User struct {
 	created int32 // day of account_created_at since 1970, 0 unknown
 	leaf    *cohort.Leaf
 	seat    uint32 // the number in the table
+	mark    uint32 // as of which this is written, or kept besides
 
 	bucket     int64  // start of the current one, in which LastAt lies
 	now        Counts // of it

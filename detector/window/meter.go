@@ -33,6 +33,7 @@ type Meter struct {
 	users dense.Table[account]
 	plans []budget
 	index map[string]uint8
+	then  []budget // as they were written, while that is read
 }
 
 type budget struct {

@@ -8,16 +8,30 @@ import (
 
 // Code writes or reads the tracker. Budgets that are given now hold, whatever was given or learned when it was written.
 func (t *Tracker) Code(c *state.Coder) {
+	t.codePlans(c)
+	t.users.Code(c, t.codeUser)
+}
+
+// CodeHead writes or reads what stands before the pieces of Users.
+func (t *Tracker) CodeHead(c *state.Coder) {
+	t.codePlans(c)
+	t.users.CodeHead(c)
+}
+
+// Users returns the users as they are kept.
+func (t *Tracker) Users() state.Pieces { return t.users.Pieces(t.codeUser) }
+
+func (t *Tracker) codePlans(c *state.Coder) {
 	given := t.plans
 	t.plans.code(c)
-	state.Uints(c, &t.sweepAt)
-	t.users.Code(c, func(u *user) {
-		if u.code(c); int(u.plan) >= len(t.plans.known) {
-			c.Fail("a user's plan is number %d of %d", u.plan, len(t.plans.known))
-		}
-	})
-	if c.Reading() && c.Err() == nil {
+	if state.Uints(c, &t.sweepAt); c.Reading() && c.Err() == nil {
 		t.plans.give(&given)
+	}
+}
+
+func (t *Tracker) codeUser(u *user, c *state.Coder) {
+	if u.code(c); int(u.plan) >= len(t.plans.known) {
+		c.Fail("a user's plan is number %d of %d", u.plan, len(t.plans.known))
 	}
 }
 
@@ -67,34 +81,59 @@ func (p *plans) give(now *plans) {
 // Code writes or reads the meter. Plans are the configuration's: accounts of one that has no budget any more are forgotten, and
 // of one whose pools have changed, what was drawn from them is.
 func (m *Meter) Code(c *state.Coder) {
-	then := m.plans
-	state.Slice(c, &then, func(b *budget) {
+	m.codePlans(c)
+	m.users.Code(c, m.codeAccount)
+	if c.Reading() && c.Err() == nil {
+		m.Restored()
+	}
+}
+
+// CodeHead writes or reads what stands before the pieces of Accounts. When those are read, Restored is due.
+func (m *Meter) CodeHead(c *state.Coder) {
+	m.codePlans(c)
+	m.users.CodeHead(c)
+}
+
+// Accounts returns the accounts as they are kept.
+func (m *Meter) Accounts() state.Pieces { return m.users.Pieces(m.codeAccount) }
+
+func (m *Meter) codePlans(c *state.Coder) {
+	m.then = slices.Clone(m.plans)
+	state.Slice(c, &m.then, func(b *budget) {
 		c.String(&b.name)
 		state.Slice(c, &b.pools, c.String)
 	})
-	index := make([]int, len(then)) // of the plans as they are now
-	for k := range then {
-		index[k] = slices.IndexFunc(m.plans, func(b budget) bool { return b.name == then[k].name })
+}
+
+func (m *Meter) codeAccount(a *account, c *state.Coder) {
+	a.code(c)
+	if c.Reading() && (int(a.plan) >= len(m.then) || int(a.which) > len(m.then[a.plan].pools)) {
+		c.Fail("an account's plan is number %d of %d, and its pool number %d", a.plan, len(m.then), a.which)
 	}
-	m.users.Code(c, func(a *account) {
-		a.code(c)
-		if c.Reading() && (int(a.plan) >= len(then) || int(a.which) > len(then[a.plan].pools)) {
-			c.Fail("an account's plan is number %d of %d, and its pool number %d", a.plan, len(then), a.which)
-		}
-	})
-	if !c.Reading() || c.Err() != nil {
+}
+
+// Restored goes over to the plans of the configuration.
+func (m *Meter) Restored() {
+	then := m.then
+	if m.then = nil; then == nil {
 		return
 	}
-	m.users.Keep(func(a *account) bool {
+	index := make([]int, len(then)) // of the plans as they are now
+	same := len(then) == len(m.plans)
+	for k := range then {
+		index[k] = slices.IndexFunc(m.plans, func(b budget) bool { return b.name == then[k].name })
+		same = same && index[k] == k && slices.Equal(then[k].pools, m.plans[k].pools)
+	}
+	if same {
+		return
+	}
+	m.users.Keep(func(a *account) bool { return index[a.plan] >= 0 })
+	m.users.Each(func(a *account) {
 		k := index[a.plan]
-		if k < 0 {
-			return false
-		}
 		if !slices.Equal(then[a.plan].pools, m.plans[k].pools) {
 			a.which, a.pool, a.drawn, a.poolAt = 0, 0, 0, 0
 		}
 		a.plan = uint8(k)
-		return true
 	})
 }
 

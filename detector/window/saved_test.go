@@ -11,7 +11,7 @@ import (
 func TestStateKeepsEveryField(t *testing.T) {
 	statetest.Kept(t, func(c *state.Coder, x *Tracker) { x.Code(c) }, "Tracker.wait", "plans.fixed")
 	statetest.Kept(t, func(c *state.Coder, u *user) { u.code(c) })
-	statetest.Kept(t, func(c *state.Coder, m *Meter) { m.Code(c) }, "Meter.index", "budget.fiveHour", "budget.weekly", "budget.balances")
+	statetest.Kept(t, func(c *state.Coder, m *Meter) { m.Code(c) }, "Meter.index", "Meter.then", "budget.fiveHour", "budget.weekly", "budget.balances")
 	statetest.Kept(t, func(c *state.Coder, a *account) { a.code(c) })
 	statetest.Kept(t, func(c *state.Coder, s *State) { s.Code(c) })
 }

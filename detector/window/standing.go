@@ -20,7 +20,7 @@ type Left struct {
 
 // Of returns how a user stands. It changes nothing.
 func (m *Meter) Of(key uint64, head int64) (s Standing) {
-	a := m.users.Get(key)
+	a := m.users.Peek(key)
 	at, ok := seconds(head)
 	if a == nil || !ok || int(a.plan) >= len(m.plans) {
 		return s
