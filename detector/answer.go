@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -81,6 +82,9 @@ func (e *Engine) User(ctx context.Context, user string) (UserState, bool, error)
 	return UserState{}, false, failed
 }
 
+// errMoved says that a partition has just gone to another instance.
+var errMoved = errors.New("the partition has just moved to another instance")
+
 // question has a shard do something that changes nothing. A shard that has stopped is asked in its stead.
 func (e *Engine) question(ctx context.Context, w *worker, do func(*shard)) error {
 	done := make(chan struct{})
@@ -88,7 +92,10 @@ func (e *Engine) question(ctx context.Context, w *worker, do func(*shard)) error
 	case w.ask <- func(s *shard) { do(s); close(done) }:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-e.ctx.Done():
+	case <-w.ctx.Done():
+		if e.ctx.Err() == nil {
+			return errMoved
+		}
 		e.workers.Wait()
 		do(w.shard)
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/state"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/detector/window"
 )
@@ -215,6 +216,30 @@ type shardView struct {
 
 // hourOffset says that before offset no row of that hour or later had been read.
 type hourOffset struct{ at, offset int64 }
+
+// encode returns what a fleet elsewhere needs of a shard's prices and budgets. Where to read it sees for itself.
+func (v shardView) encode() string {
+	return string(state.Append(nil, "view", signalLayout, func(c *state.Coder) {
+		v.book.Code(c)
+		v.gauges.Code(c)
+	}))
+}
+
+// viewOf returns the view of a partition's shard as it was told.
+func (e *Engine) viewOf(p *part) (v shardView, err error) {
+	v = shardView{
+		book: price.NewBook(e.o.RateCard, e.o.priceChanges()), gauges: window.New(window.Options{Budgets: e.o.gauged(), Wait: e.o.Lateness}),
+		offset: p.read, head: p.head, index: slices.Clone(p.index),
+	}
+	if p.view != "" {
+		err = state.Restore([]byte(p.view), "view", signalLayout, func(c *state.Coder) {
+			v.book.Code(c)
+			v.gauges.Code(c)
+		})
+	}
+	v.book, v.gauges = v.book.Frozen(), v.gauges.Follow()
+	return v, err
+}
 
 // from returns an offset before which no row of time t or later lies, an hour of disorder allowed for.
 func (v shardView) from(t int64) int64 {

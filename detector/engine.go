@@ -43,6 +43,8 @@ type Engine struct {
 	workers   sync.WaitGroup // shards
 	decoders  sync.WaitGroup
 	fleetEnd  chan struct{}
+	leading   *leading  // with Options.Relay, while this engine decides
+	hand      hand      // alike: what its own shards have said
 	ratedAt   time.Time // of the fleet's goroutine
 	plannedAt int64     // the same: hour for which the plans' states were published
 	snapshot  atomic.Pointer[Snapshot]
@@ -58,13 +60,20 @@ type message struct {
 	closing closing
 	do      func(*fleet)
 	cut     *cut
+	signal  *Signal
+	offset  int64 // of the signal in the log
 }
 
 // worker is a shard with its goroutine's queue.
 type worker struct {
 	*shard
-	in  chan *batch
-	ask chan func(*shard) // questions, answered between two batches
+	in   chan *batch
+	ask  chan func(*shard) // questions, answered between two batches
+	ctx  context.Context   // until it is stopped
+	stop context.CancelFunc
+	gone chan struct{} // its goroutine has ended
+
+	owner string // under which it speaks
 
 	marking *marking // its state, while that is written; of its goroutine
 }
@@ -113,8 +122,8 @@ func New(o Options, out Output, hist History) (*Engine, error) {
 func (e *Engine) Assign(partitions ...int32) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fleetUp {
-		return errors.New("assign partitions: the engine is running; declare them before the first row")
+	if e.fleetUp || e.o.Relay != nil {
+		return errors.New("assign partitions: the engine is running, or takes them over one by one; declare them before the first row")
 	}
 	for _, p := range partitions {
 		if e.shards[p] != nil {
@@ -126,7 +135,7 @@ func (e *Engine) Assign(partitions ...int32) error {
 		if err != nil {
 			return fmt.Errorf("assign partition %d: %w", p, err)
 		}
-		w := &worker{shard: s, in: make(chan *batch, 8), ask: make(chan func(*shard))}
+		w := &worker{shard: s, in: make(chan *batch, 8), ask: make(chan func(*shard)), ctx: e.ctx}
 		e.shards[p] = w
 		e.workers.Go(func() { e.run(w) })
 	}
@@ -137,7 +146,7 @@ func (e *Engine) Assign(partitions ...int32) error {
 func (e *Engine) start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fleetUp {
+	if e.fleetUp || e.o.Relay != nil {
 		return nil
 	}
 	if len(e.shards) == 0 {
@@ -145,7 +154,7 @@ func (e *Engine) start() error {
 	}
 	e.fleet = newFleet(&e.o, sortedKeys(e.shards), e.alert)
 	e.fleetUp = true
-	go e.decide()
+	go e.decide(e.ctx, e.msgs, e.fleetEnd)
 	return nil
 }
 
@@ -159,10 +168,10 @@ func (e *Engine) Feed(ctx context.Context, partition int32, records []Record) er
 	for part := range slices.Chunk(records, chunk) {
 		b := e.pool.Get().(*batch)
 		b.records, b.done, b.do = part, make(chan struct{}), nil
-		if err := e.put(ctx, e.jobs, b); err != nil {
+		if err := e.put(ctx, w.ctx, e.jobs, b); err != nil {
 			return err
 		}
-		if err := e.put(ctx, w.in, b); err != nil {
+		if err := e.put(ctx, w.ctx, w.in, b); err != nil {
 			return err
 		}
 	}
@@ -173,15 +182,18 @@ func (e *Engine) worker(partition int32) (*worker, error) {
 	if err := e.start(); err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
 	w := e.shards[partition]
+	e.mu.Unlock()
 	if w == nil {
 		return nil, fmt.Errorf("feed partition %d: it was not assigned", partition)
 	}
 	return w, nil
 }
 
-func (e *Engine) put(ctx context.Context, to chan *batch, b *batch) error {
-	if err := context.Cause(e.ctx); err != nil {
+// put hands on a batch unless whoever asks, or whoever takes it, stops.
+func (e *Engine) put(ctx, taker context.Context, to chan *batch, b *batch) error {
+	if err := context.Cause(taker); err != nil {
 		return err
 	}
 	select {
@@ -189,8 +201,8 @@ func (e *Engine) put(ctx context.Context, to chan *batch, b *batch) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-e.ctx.Done():
-		return context.Cause(e.ctx)
+	case <-taker.Done():
+		return context.Cause(taker)
 	}
 }
 
@@ -207,7 +219,7 @@ func (e *Engine) at(ctx context.Context, partition int32, do func(*shard)) error
 	}
 	done := make(chan struct{})
 	close(done)
-	return e.put(ctx, w.in, &batch{done: done, do: do})
+	return e.put(ctx, w.ctx, w.in, &batch{done: done, do: do})
 }
 
 // decode is a decoder's goroutine.
@@ -238,7 +250,7 @@ func (e *Engine) run(w *worker) {
 		case b := <-w.in:
 			select {
 			case <-b.done:
-			case <-e.ctx.Done():
+			case <-w.ctx.Done():
 				return
 			}
 			if b.do != nil {
@@ -253,7 +265,7 @@ func (e *Engine) run(w *worker) {
 			e.pool.Put(b)
 		case do := <-w.ask:
 			do(w.shard)
-		case <-e.ctx.Done():
+		case <-w.ctx.Done():
 			return
 		}
 		w.write()
@@ -268,13 +280,13 @@ func (e *Engine) send(m message) {
 }
 
 // decide is the fleet's goroutine.
-func (e *Engine) decide() {
-	defer close(e.fleetEnd)
+func (e *Engine) decide(ctx context.Context, msgs <-chan message, end chan<- struct{}) {
+	defer close(end)
 	for {
 		select {
-		case m := <-e.msgs:
+		case m := <-msgs:
 			e.handle(m)
-		case <-e.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -292,7 +304,13 @@ func (e *Engine) handle(m message) {
 		m.do(e.fleet)
 	default:
 		before := e.fleet.now
-		e.fleet.take(m.closing)
+		if m.signal == nil {
+			e.fleet.take(m.closing)
+		} else if err := e.leading.ear.hear(e.fleet, m.offset, m.signal); err != nil {
+			e.cancel(fmt.Errorf("signals log at offset %d: %w", m.offset, err))
+		} else {
+			e.leading.heard()
+		}
 		if e.o.LiveView && e.fleet.now != before {
 			e.snap()
 		}

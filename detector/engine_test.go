@@ -446,3 +446,30 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 }
+
+// A partition that has never had a row holds nobody up once it is known to be idle.
+func TestEmptyPartitionHoldsNobodyUp(t *testing.T) {
+	w := world(t, "duplicates")
+	eng, err := detector.New(w.options, &outcome{}, source{0: w.records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close()
+	if err := eng.Assign(0, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := eng.Feed(t.Context(), 0, w.records); err != nil {
+		t.Fatal(err)
+	}
+	for p := range int32(2) {
+		if err := eng.Idle(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := eng.Book(t.Context(), false); err != nil { // waits for all that was fed
+		t.Fatal(err)
+	}
+	if s := eng.Snapshot(); len(s.Open)+len(s.Resolved) == 0 {
+		t.Error("nothing was decided")
+	}
+}

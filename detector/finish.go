@@ -41,18 +41,24 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 		return err
 	}
 	views := map[int32]shardView{}
-	if err := e.everyShard(ctx, func(s *shard) { views[s.partition] = s.view() }); err != nil {
-		return err
+	if e.o.Relay == nil {
+		if err := e.everyShard(ctx, func(s *shard) { views[s.partition] = s.view() }); err != nil {
+			return err
+		}
 	}
 	var claims []ledger.Claim
 	var asOf map[string]incident.Status
+	var unseen error
 	err := e.inFleet(ctx, func(f *fleet) {
 		if final {
 			f.settleMeasures()
 		}
 		claims, asOf = f.claims(), f.statuses()
+		if e.o.Relay != nil {
+			unseen = e.viewAll(f, views)
+		}
 	})
-	if err != nil {
+	if err = errors.Join(err, unseen); err != nil {
 		return err
 	}
 	var results map[string]ledger.Result
@@ -66,6 +72,9 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 			rows = append(rows, results[id].Rows...)
 		}
 		e.ledger.Store(&rows)
+	}
+	if e.o.Relay != nil {
+		return e.sayBooked(ctx, results, asOf)
 	}
 	return e.inFleet(ctx, func(f *fleet) {
 		f.booked(results, asOf, final)
@@ -90,8 +99,23 @@ func (e *Engine) everyShard(ctx context.Context, do func(*shard)) error {
 // inFleet does something in the fleet's goroutine, after what the shards said before, and waits.
 func (e *Engine) inFleet(ctx context.Context, do func(*fleet)) error {
 	done := make(chan struct{})
-	e.send(message{do: func(f *fleet) { do(f); close(done) }})
-	return e.wait(ctx, done)
+	m := message{do: func(f *fleet) { do(f); close(done) }}
+	if e.o.Relay == nil {
+		e.send(m)
+		return e.wait(ctx, done)
+	}
+	l, err := e.tell(ctx, m)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ctx.Done():
+		return l.why(e)
+	}
 }
 
 func (e *Engine) wait(ctx context.Context, done chan struct{}) error {
@@ -116,10 +140,10 @@ func (e *Engine) read(ctx context.Context, partition int32, from, to int64, fn f
 		b := e.pool.Get().(*batch)
 		decode := func() error {
 			b.done, b.do = make(chan struct{}), nil
-			if err := e.put(ctx, e.jobs, b); err != nil {
+			if err := e.put(ctx, e.ctx, e.jobs, b); err != nil {
 				return err
 			}
-			if err := e.put(ctx, queue, b); err != nil {
+			if err := e.put(ctx, e.ctx, queue, b); err != nil {
 				return err
 			}
 			b = e.pool.Get().(*batch)

@@ -58,6 +58,11 @@ type part struct {
 	offset  int64 // as of what has been decided
 	idle    bool
 	pending []closing
+
+	read, head int64          // next source offset, and the greatest event time, as of what was closed
+	index      []hourOffset   // where each hour began
+	view       string         // what else booking needs, where the shard may be elsewhere
+	leaves     []*cohort.Leaf // that its owner has named in the log
 }
 
 func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)) *fleet {
@@ -78,9 +83,19 @@ func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)
 // take folds a shard's closing and decides every tick that all partitions have closed, or are idle for.
 func (f *fleet) take(c closing) {
 	p := f.parts[c.partition]
-	p.pending = append(p.pending, c)
-	p.upTo, p.idle = max(p.upTo, c.upTo), c.idle
+	p.idle = c.idle
+	if c.upTo == 0 {
+		p.offset = c.offset // it has no rows yet
+	} else {
+		p.pending = append(p.pending, c)
+		p.note(&c)
+	}
 	f.counts[c.partition], f.users[c.partition], f.plans[c.partition] = c.counts, c.users, c.plans
+	f.proceed()
+}
+
+// proceed decides every tick that is due.
+func (f *fleet) proceed() {
 	for {
 		upTo, ok := f.next()
 		if !ok {
@@ -88,6 +103,23 @@ func (f *fleet) take(c closing) {
 		}
 		f.decide(upTo)
 	}
+}
+
+// note takes what a closing says of how far its shard has read.
+func (p *part) note(c *closing) {
+	p.upTo, p.read, p.head = max(p.upTo, c.upTo), c.offset, c.head
+	if c.view != "" {
+		p.view = c.view
+	}
+	p.index = hourly(p.index, c.upTo-c.upTo%profile.Bucket, c.offset)
+}
+
+// hourly notes the source offset of the first closing of an hour.
+func hourly(index []hourOffset, at, offset int64) []hourOffset {
+	if n := len(index); n == 0 || index[n-1].at <= at-cohort.Hour {
+		return append(index, hourOffset{at, offset})
+	}
+	return index
 }
 
 // next returns up to where the next decision reaches: the earliest closing that some partition holds, once every other has

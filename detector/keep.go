@@ -129,6 +129,32 @@ func (w *worker) write() {
 	}
 }
 
+// fix fixes the shard's state, in its goroutine.
+func (w *worker) fix(held func(hash string) bool) *marking {
+	at := time.Now()
+	if w.marking != nil { // nobody waits for it any more
+		w.marking.release()
+	}
+	w.marking = w.mark(held)
+	w.marking.markedAt = at
+	return w.marking
+}
+
+// collect waits for a shard's state to be fixed and written.
+func (w *worker) collect(ctx context.Context, marked <-chan *marking) (parts []Part, stalled time.Duration, err error) {
+	select {
+	case m := <-marked:
+		if parts, err = m.collect(ctx, w.ctx); err == nil {
+			w.keptAs = keptAlike(parts) // its goroutine looks at the next mark
+		}
+		return parts, m.stalled, err
+	case <-ctx.Done():
+		return nil, 0, context.Cause(ctx)
+	case <-w.ctx.Done():
+		return nil, 0, context.Cause(w.ctx)
+	}
+}
+
 // collect takes the parts as they are written.
 func (m *marking) collect(ctx, engine context.Context) ([]Part, error) {
 	at := make(map[string]int, len(m.dst))

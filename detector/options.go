@@ -94,6 +94,11 @@ type Options struct {
 
 	Workers int // goroutines that decode; 0 is GOMAXPROCS. Changes no output.
 
+	// Relay takes what shards say to a log that several engines share, each folding some of Partitions, one deciding. Nil joins all
+	// stages in this engine.
+	Relay      Relay
+	Partitions int // of the source, with Relay
+
 	// WakeFrom maps a partition to the first offset that may wake somebody. What ended before it is recorded as info.
 	WakeFrom map[int32]int64
 
@@ -150,6 +155,7 @@ func (o *Options) Validate() error {
 	check(o.Severity.MinUsers >= 0, "severity.min_users %d: must not be negative", o.Severity.MinUsers)
 	check(o.Severity.MaterialCredits >= 0, "severity.material_credits %v: must not be negative", o.Severity.MaterialCredits)
 	check(o.Workers >= 0, "workers %d: must not be negative", o.Workers)
+	check(o.Relay == nil || o.Partitions > 0, "partitions %d: must be at least 1", o.Partitions)
 	for i, p := range o.Calendar {
 		check(p.To.After(p.From), "calendar entry %d (%s): to must come after from", i+1, p.What)
 	}

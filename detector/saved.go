@@ -47,13 +47,7 @@ func (e *Engine) Save(ctx context.Context, held func(hash string) bool) (*Saved,
 		w, marked := e.shards[p], make(chan *marking, 1)
 		marks[p] = marked
 		err := e.at(e.ctx, p, func(s *shard) { // not bound to ctx: the fleet waits for every mark once there is one
-			at := time.Now()
-			if w.marking != nil { // nobody waits for it any more
-				w.marking.release()
-			}
-			w.marking = s.mark(held)
-			w.marking.markedAt = at
-			marked <- w.marking
+			marked <- w.fix(held)
 			e.send(message{cut: c, closing: closing{partition: s.partition, offset: s.offset}})
 		})
 		if err != nil {
@@ -64,16 +58,9 @@ func (e *Engine) Save(ctx context.Context, held func(hash string) bool) (*Saved,
 	stalled := make([]time.Duration, len(e.shards))
 	parts := make([][]Part, len(e.shards))
 	for i, p := range sortedKeys(e.shards) {
+		w := e.shards[p]
 		group.Go(func() (err error) {
-			select {
-			case m := <-marks[p]:
-				parts[i], err = m.collect(ctx, e.ctx)
-				stalled[i] = m.stalled
-			case <-ctx.Done():
-				err = context.Cause(ctx)
-			case <-e.ctx.Done():
-				err = context.Cause(e.ctx)
-			}
+			parts[i], stalled[i], err = w.collect(ctx, marks[p])
 			return err
 		})
 	}
@@ -82,7 +69,6 @@ func (e *Engine) Save(ctx context.Context, held func(hash string) bool) (*Saved,
 	}
 	for i, p := range sortedKeys(e.shards) {
 		c.saved.Shards[p], c.saved.Stalled = parts[i], max(c.saved.Stalled, stalled[i])
-		e.shards[p].keptAs = keptAlike(parts[i]) // its goroutine looks at the next mark
 	}
 	return &c.saved, nil
 }
@@ -154,7 +140,7 @@ func (e *Engine) Restore(s *Saved) error {
 	}
 	e.snap()
 	e.roll()
-	go e.decide()
+	go e.decide(e.ctx, e.msgs, e.fleetEnd)
 	return nil
 }
 

@@ -81,18 +81,33 @@ func (p *part) code(c *state.Coder) {
 	state.Ints(c, &p.upTo, &p.offset)
 	c.Bools(&p.idle)
 	state.Slice(c, &p.pending, func(x *closing) { x.code(c) })
+	state.Ints(c, &p.read, &p.head)
+	codeIndex(c, &p.index)
+	c.String(&p.view)
+	state.Slice(c, &p.leaves, func(l **cohort.Leaf) {
+		if cohort.CodeLeaf(c, l); *l == nil {
+			c.Fail("a leaf is missing")
+		}
+	})
 }
 
 func (x *closing) code(c *state.Coder) {
+	codeCells(c, &x.cells)
+	x.codeRest(c)
+}
+
+// codeRest writes or reads all but the cells.
+func (x *closing) codeRest(c *state.Coder) {
 	state.Ints(c, &x.partition)
 	state.Ints(c, &x.upTo, &x.head, &x.offset, &x.resets, &x.near)
-	codeCells(c, &x.cells)
 	state.Slice(c, &x.findings, func(f *profile.Finding) { f.Code(c) })
 	state.Slice(c, &x.links, func(l *link) { l.code(c) })
 	c.Bools(&x.idle)
 	x.counts.code(c)
 	state.Ints(c, &x.users)
 	codePlans(c, &x.plans)
+	state.Ints(c, &x.seq)
+	c.String(&x.view)
 }
 
 func codeHours(c *state.Coder, hours *map[int64]*verdict.Period) {

@@ -11,8 +11,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 3
-	fleetLayout   = 2
+	shardLayout   = 4
+	fleetLayout   = 3
 	bookingLayout = 1
 )
 
@@ -70,7 +70,10 @@ func (s *shard) codeRest(c *state.Coder) {
 	state.Slice(c, &s.links, func(l *link) { l.code(c) })
 	state.Map(c, &s.near, c.String, func(at *int64) { state.Ints(c, at) })
 	s.counts.code(c)
-	state.Slice(c, &s.index, func(h *hourOffset) { state.Ints(c, &h.at, &h.offset) })
+	codeIndex(c, &s.index)
+	state.Ints(c, &s.said, &s.muted)
+	c.String(&s.told)
+	state.Slice(c, &s.pauses, func(p *Pause) { state.Ints(c, &p.Seq, &p.Offset) })
 	if s.open == nil || s.near == nil {
 		c.Fail("a map of the shard is missing")
 	}
@@ -78,6 +81,10 @@ func (s *shard) codeRest(c *state.Coder) {
 
 // sets are the memories of what was counted.
 func (c *classifier) sets() []*dedupe.Set { return []*dedupe.Set{c.rows, c.requests, c.copies} }
+
+func codeIndex(c *state.Coder, index *[]hourOffset) {
+	state.Slice(c, index, func(h *hourOffset) { state.Ints(c, &h.at, &h.offset) })
+}
 
 func (c *clock) code(to *state.Coder) {
 	state.Ints(to, &c.head, &c.top.at, &c.second.at)
@@ -107,8 +114,13 @@ func (t *tick) code(c *state.Coder) {
 }
 
 func codeCells(c *state.Coder, cells *[]cellAt) {
+	codeCellsAs(c, cells, func(p **cohort.Leaf) { cohort.CodeLeaf(c, p) })
+}
+
+// codeCellsAs writes or reads cells, with their leaves as leaf does.
+func codeCellsAs(c *state.Coder, cells *[]cellAt, leaf func(**cohort.Leaf)) {
 	state.Slice(c, cells, func(x *cellAt) {
-		cohort.CodeLeaf(c, &x.leaf)
+		leaf(&x.leaf)
 		state.Ints(c, &x.at)
 		if state.Opt(c, &x.cell, func(cell *cohort.Cell) { cell.Code(c) }); x.leaf == nil || x.cell == nil {
 			c.Fail("a cell is missing")

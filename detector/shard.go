@@ -45,6 +45,8 @@ type closing struct {
 	users     int
 	near      int64          // users who came half as far as a rule's threshold for the first time within a day
 	plans     []window.State // how users stand with their budgets, as of the last full hour
+	seq       int64          // number among the closings of its partition, from 1 on
+	view      string         // what booking needs to know of the shard, where it has changed and is to be told
 }
 
 // rowCounts counts a shard's rows by what became of them.
@@ -83,6 +85,14 @@ type shard struct {
 	keptAs   map[string]Part // the parts as they were kept, or read; nil where that is not known
 	dead     func(Record, error)
 	say      func(closing)
+
+	said   int64   // number of the last closing
+	muted  int64   // up to this source offset nothing is said
+	heard  int64   // closings up to here were said by a former owner, and are made again to be left out
+	pauses []Pause // where one found nothing more to read, in the part that is made again
+	paused int64   // source offset of the last pause of this process: another there would say nothing
+	shared bool    // the fleet may be elsewhere, so it is told what booking needs
+	told   string  // of that, last
 }
 
 func newShard(partition int32, o *Options, partitions int, dead func(Record, error), say func(closing)) (*shard, error) {
@@ -94,7 +104,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		partition: partition, clock: clock{lateness: int64(o.Lateness)},
 		class:  newClassifier(o, price.NewBook(o.RateCard, o.priceChanges()), true, partitions),
 		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
-		near: map[string]int64{}, dead: dead, say: say,
+		near: map[string]int64{}, dead: dead, say: say, shared: o.Relay != nil, paused: -1,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
@@ -112,6 +122,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 
 // fold takes the next record, decoded to e unless err says why it could not be.
 func (s *shard) fold(r Record, e *event.Event, err error) {
+	s.rest(r.Offset)
 	s.offset = r.Offset + 1
 	s.counts.Rows++
 	if err != nil {
@@ -242,9 +253,7 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 		}
 		s.class.advance(s.clock.head)
 		s.threads.Advance(s.clock.head)
-		if n := len(s.index); n == 0 || s.index[n-1].at <= b-cohort.Hour {
-			s.index = append(s.index, hourOffset{b, s.offset})
-		}
+		s.index = hourly(s.index, b, s.offset)
 	}
 	s.threads.Gaps(s.clock.head, s.gap)
 	c := closing{
@@ -266,7 +275,18 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 		}
 	}
 	s.closed = upTo
-	s.say(c)
+	if s.muted > 0 && s.offset <= s.muted {
+		return
+	}
+	s.said++
+	if c.seq = s.said; s.shared {
+		if v := s.view().encode(); v != s.told {
+			c.view, s.told = v, v
+		}
+	}
+	if s.said > s.heard {
+		s.say(c)
+	}
 }
 
 func (s *shard) take(cells []cellAt, at int64) []cellAt {
@@ -280,14 +300,31 @@ func (s *shard) take(cells []cellAt, at int64) []cellAt {
 
 // idle says that the partition has no more rows for now: what is open closes, and ticks need not wait for it.
 func (s *shard) idle() {
+	s.rest(s.offset)
+	if s.offset != s.paused {
+		s.pause()
+	}
+}
+
+// rest pauses where a former owner did, up to a source offset.
+func (s *shard) rest(offset int64) {
+	for len(s.pauses) > 0 && s.pauses[0].Offset <= offset {
+		s.pauses = s.pauses[1:]
+		s.pause()
+	}
+}
+
+func (s *shard) pause() {
+	s.paused = s.offset
 	if rows := s.clock.release(!s.clock.started); rows != nil {
 		s.again(rows)
 	}
+	upTo := int64(0)
 	if s.clock.started {
 		s.clock.settle()
-		upTo := s.clock.head - s.clock.head%cohort.Tick + cohort.Tick
-		s.sayUpTo(max(upTo, s.closed), true)
+		upTo = s.clock.head - s.clock.head%cohort.Tick + cohort.Tick
 	}
+	s.sayUpTo(max(upTo, s.closed), true)
 }
 
 // view returns what booking needs.

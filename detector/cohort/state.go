@@ -69,6 +69,11 @@ func (c *Cell) Code(to *state.Coder) {
 func codeMoments(c *state.Coder, all *[NumMoments]Moment) {
 	for i := range all {
 		m := &all[i]
+		some := *m != Moment{} // most are nothing
+		if c.Bools(&some); !some {
+			*m = Moment{}
+			continue
+		}
 		state.Floats(c, &m.N, &m.Sum, &m.Squares, &m.Users, &m.Days, &m.Up, &m.Brief, &m.BriefUp)
 	}
 }

@@ -114,6 +114,14 @@ func (s *Store) Explain(where Where, h Hidden, from int64, sign int64) {
 	}
 }
 
+// Canon returns the leaf with the same values that the store has, else leaf itself: of those that come as bytes there is one each then.
+func (s *Store) Canon(leaf *Leaf) *Leaf {
+	if r := s.byValues[leaf.Values]; r != nil {
+		return r.Leaf
+	}
+	return leaf
+}
+
 // Series returns the series of leaf; at is its first tick if it is new.
 func (s *Store) Series(leaf *Leaf, at int64) *Series {
 	if r := s.byLeaf[leaf]; r != nil {

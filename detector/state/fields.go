@@ -84,6 +84,16 @@ func (c *Coder) String(p *string) {
 	*p = string(c.Raw(n))
 }
 
+// Bytes are kept as they are; none and nil are one.
+func (c *Coder) Bytes(p *[]byte) {
+	n := c.Count(len(*p), 1)
+	if !c.reading {
+		c.buf = append(c.buf, *p...)
+		return
+	}
+	*p = slices.Clone(c.Raw(n))
+}
+
 // Strings are several.
 func (c *Coder) Strings(fields ...*string) {
 	for _, p := range fields {
