@@ -35,6 +35,9 @@ type Handler interface {
 	Revoked(partition int32)
 }
 
+// ErrReassign returned by a Handler has the partition assigned to it anew, as if it had come from another member.
+var ErrReassign = errors.New("assign the partition anew")
+
 // Skipper is a Handler that may go on behind a record batch that cannot be read. Others stop there.
 type Skipper interface {
 	// Unreadable returns nil to go on behind the batch.
@@ -147,7 +150,13 @@ func (c *Consumer) start(ctx context.Context, cancel context.CancelCauseFunc, g 
 		})
 	}
 	for _, a := range assigned {
-		run(func(ctx context.Context) error { return c.read(ctx, int32(a.ID), a.Offset) })
+		run(func(ctx context.Context) error {
+			for {
+				if err := c.read(ctx, int32(a.ID), a.Offset); !errors.Is(err, ErrReassign) {
+					return err
+				}
+			}
+		})
 	}
 	run(c.watch)
 }
@@ -270,6 +279,16 @@ func (c *Consumer) own(partition int32, owned bool) {
 	} else {
 		delete(c.owned, partition)
 	}
+}
+
+// Given says whether this member has joined the group, and how many partitions it was given last.
+func (c *Consumer) Given() (joined bool, partitions int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation == nil {
+		return false, 0
+	}
+	return true, len(c.generation.Assignments[c.topic])
 }
 
 // Commit stores offset, that of the next record to read, with the group. It is advice for tools that show lag and

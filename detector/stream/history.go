@@ -64,23 +64,61 @@ func (c *Client) ReadAll(ctx context.Context, topic string, fn func(Message) err
 		return err
 	}
 	for partition := range int32(n) {
-		var start, end int64
-		err := c.withLeader(ctx, topic, partition, func(l *link) (err error) {
-			start, end, err = l.bounds(ctx, topic, partition, readCommitted)
-			return err
-		})
-		if err != nil {
+		if _, err := c.ReadFrom(ctx, topic, partition, 0, fn); err != nil {
 			return err
 		}
-		err = c.readRange(ctx, topic, partition, start, end, func(r *record) error {
-			m, err := r.message(partition)
-			if err != nil {
-				return &UnreadableError{Topic: topic, Partition: partition, From: r.offset, To: r.offset + 1, Cause: err}
-			}
-			return fn(m)
-		})
+	}
+	return nil
+}
+
+// ReadFrom is ReadAll of one partition from an offset on, or from its first record if that is later. It returns the offset behind the last.
+func (c *Client) ReadFrom(ctx context.Context, topic string, partition int32, from int64, fn func(Message) error) (next int64, err error) {
+	var start, end int64
+	err = c.withLeader(ctx, topic, partition, func(l *link) (err error) {
+		start, end, err = l.bounds(ctx, topic, partition, readCommitted)
+		return err
+	})
+	if err != nil {
+		return from, err
+	}
+	return max(from, end), c.readRange(ctx, topic, partition, max(from, start), end, func(r *record) error {
+		m, err := r.message(partition)
 		if err != nil {
+			return &UnreadableError{Topic: topic, Partition: partition, From: r.offset, To: r.offset + 1, Cause: err}
+		}
+		return fn(m)
+	})
+}
+
+// Follow hands on the committed records of a partition from an offset on, as they come, until ctx is done, which is no error. After each
+// answer of the broker it says which offset is next. An offset that is not in the log is an *OffsetError.
+func (c *Client) Follow(ctx context.Context, topic string, partition int32, from int64, fn func(records []detector.Record, next int64) error) error {
+	p := c.puller(topic, partition, from, -1)
+	defer p.close()
+	var records []detector.Record
+	for failures := 0; ctx.Err() == nil; {
+		_, err := p.pull(ctx, func(r *record) error {
+			records = append(records, detector.Record{Partition: partition, Offset: r.offset, Key: r.key, Value: r.value})
+			return nil
+		})
+		if err == nil || len(records) > 0 {
+			ferr := fn(records, p.next)
+			clear(records)
+			if records = records[:0]; ferr != nil {
+				return ferr
+			}
+		}
+		switch {
+		case err == nil:
+			failures = 0
+		case ctx.Err() != nil:
+		case !retriable(err):
 			return err
+		default:
+			c.warn(ctx).Err(err).Str("topic", topic).Msg("kafka: fetch failed, trying again")
+			p.count.fetchErrors.Inc()
+			pause(ctx, failures)
+			failures++
 		}
 	}
 	return nil
