@@ -54,7 +54,11 @@ func (s *service) state() error {
 // former takes an alert that a former run wrote.
 func (s *service) former(r incident.Record) {
 	s.board.Add(r)
-	if s.notifier != nil {
+	switch {
+	case s.notifier == nil:
+	case s.delivering: // whoever decided before may have died before it delivered this
+		s.notifier.Offer(r)
+	default:
 		s.notifier.Former(r)
 	}
 }

@@ -30,6 +30,9 @@ func (s *service) alerted(r incident.Record) {
 // while one is open. The first booking, when everything that the topic holds has been read, also lets the sink say what it
 // held back. An error ends the service.
 func (s *service) book(ctx context.Context) error {
+	if s.sharing != nil {
+		return s.lead(ctx)
+	}
 	select {
 	case <-s.ready: // not while catching up: history is read only once then
 	case <-ctx.Done():
@@ -77,6 +80,9 @@ func (s *service) bookingDue(now time.Time) bool {
 
 // read sums the offsets that reading has reached. s.mu is held.
 func (s *service) read() (sum int64) {
+	if s.sharing != nil {
+		return s.engine.Snapshot().Rows
+	}
 	for _, p := range s.parts {
 		sum += p.next
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -20,23 +20,23 @@ import (
 	"github.com/drainwatch/drainwatch/detector/checkpoint"
 )
 
-// ownerOfAll is whose checkpoints hold everything: one process reads all partitions.
-const ownerOfAll = "all"
-
 // checkpointDir is where run keeps its checkpoints. They belong to a group's reading of a topic, and to the topics that it writes.
 func (c *Config) checkpointDir() string {
 	return filepath.Join(c.State.Path, "checkpoints", url.PathEscape(c.Topics.Prefix+"@"+c.Ingest.Group+"@"+c.Ingest.Topic))
 }
 
-// keeping is how the service keeps checkpoints. It belongs to the goroutine that does.
+// keeping is how the service keeps checkpoints: one of each partition that it holds, one of what it has decided while it decides, and one
+// of who owns what.
 type keeping struct {
+	mu         sync.Mutex // held while one is written
 	store      checkpoint.Store
 	acceptLoss bool
-	savedWhat  string // what there was to keep when it was kept last
+	heardTo    int64 // place in the signals log as of which it was kept last who owns what
 
-	bytes, seconds prometheus.Gauge
-	stalled        prometheus.Gauge
-	failed         prometheus.Counter
+	bytes   *prometheus.GaugeVec // by owner
+	stalled *prometheus.GaugeVec // alike
+	seconds prometheus.Gauge
+	failed  prometheus.Counter
 }
 
 // keep has the service keep checkpoints in a store.
@@ -45,9 +45,9 @@ func (s *service) keep(store checkpoint.Store, acceptLoss bool) {
 	f := promauto.With(s.registry)
 	s.keeping = &keeping{
 		store: store, acceptLoss: acceptLoss,
-		bytes:   f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_bytes", Help: "What the last checkpoint wrote."}),
-		seconds: f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_duration_seconds", Help: "How long the last checkpoint took, from the first shard's state to the disk."}),
-		stalled: f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_stall_seconds", Help: "For how long rows of a partition waited for the last checkpoint at most, at once."}),
+		bytes:   f.NewGaugeVec(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_bytes", Help: "What the last checkpoint of an owner wrote."}, []string{"owner"}),
+		stalled: f.NewGaugeVec(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_stall_seconds", Help: "For how long rows of a partition waited for its last checkpoint at most, at once."}, []string{"owner"}),
+		seconds: f.NewGauge(prometheus.GaugeOpts{Name: "drainwatch_checkpoint_duration_seconds", Help: "How long it took to keep all that was known last, from the first state to the store."}),
 		failed:  f.NewCounter(prometheus.CounterOpts{Name: "drainwatch_checkpoint_failures_total", Help: "Checkpoints that could not be kept."}),
 	}
 	s.checkpointAge = func(now time.Time) time.Duration {
@@ -63,38 +63,54 @@ func (s *service) keep(store checkpoint.Store, acceptLoss bool) {
 	}, func() float64 { return s.checkpointAge(time.Now()).Seconds() })
 }
 
-const partOfShard = "shard-"
-
-// found returns the checkpoint to go on from, nil to read from the first start's offsets, or refuses. lost is how many of the records
-// that the first start read are gone, by partition.
-func (s *service) found(ctx context.Context, first bool, lost map[int32]int64) (*checkpoint.Checkpoint, error) {
+// write keeps a checkpoint.
+func (s *service) write(ctx context.Context, owner string, c *checkpoint.Checkpoint) error {
 	k := s.keeping
-	if k == nil {
-		s.sayLost(lost)
-		return nil, nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	size, err := k.store.Write(ctx, owner, c)
+	if err == nil {
+		k.bytes.WithLabelValues(owner).Set(float64(size))
+		s.log.Debug().Str("owner", owner).Str("checkpoint", c.ID).Int64("bytes", size).Msg("run: kept a checkpoint")
 	}
-	c, skipped, err := k.store.Newest(ctx, ownerOfAll)
+	return err
+}
+
+// newest returns the newest checkpoint of an owner that verifies, nil if there is none, or refuses it.
+func (s *service) newest(ctx context.Context, owner string) (*checkpoint.Checkpoint, error) {
+	c, skipped, err := s.keeping.store.Newest(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
 	for _, why := range skipped {
 		s.log.Error().Err(why).Msg("run: a checkpoint cannot be used; an older one is tried")
 	}
-	path := k.store.Path()
 	switch {
-	case first && c == nil && len(skipped) == 0:
-		return nil, nil
-	case first:
-		return nil, s.refuse("if what it knew is not wanted, remove "+path+"; else bring the internal topic back", "there is no record of an installation, and %s holds checkpoints of one", path)
-	case c == nil && (len(lost) == 0 || k.acceptLoss):
-		s.sayLost(lost)
-		s.log.Warn().Str("path", path).Msg("run: there is no checkpoint that can be used, so the topic is read again from the first start's offsets; alerts that were written are not repeated")
-		return nil, nil
-	case c == nil:
-		return nil, s.refuse("bring the checkpoints back, or go on without what those records taught with --accept-loss",
-			"no checkpoint in %s can be used, and retention removed %s that the first start read", path, counted(lost))
+	case c != nil:
+		return c, s.compare(ctx, c)
+	case len(skipped) > 0:
+		s.log.Warn().Str("path", s.keeping.store.Path()).Str("owner", owner).Msg("run: there is no checkpoint that can be used, so what it knew is read again from the beginning; alerts that were written are not repeated")
 	}
-	return c, s.compare(ctx, c)
+	return nil, nil
+}
+
+// about says what a checkpoint of this service is of.
+func (s *service) about(at time.Time) *checkpoint.Checkpoint {
+	in := s.record
+	return &checkpoint.Checkpoint{About: checkpoint.About{
+		Cluster: in.Cluster, Topic: in.Topic, Group: in.Group, Installed: in.At, Partitions: in.Partitions, Next: map[int32]int64{}, Landmarks: map[int32]checkpoint.Landmark{},
+		SavedAt: at.UTC(), Program: buildInfo().Version, Config: s.conf.version(),
+	}}
+}
+
+// foreign refuses a first start where there are checkpoints of an earlier one.
+func (s *service) foreign(ctx context.Context) error {
+	owners, err := s.keeping.store.Owners(ctx)
+	if err == nil && len(owners) > 0 {
+		path := s.keeping.store.Path()
+		err = s.refuse("if what it knew is not wanted, remove "+path+"; else bring the internal topic back", "there is no record of an installation, and %s holds checkpoints of one", path)
+	}
+	return err
 }
 
 // refuse says what to do, and what was found.
@@ -162,46 +178,6 @@ func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 	return nil
 }
 
-// restore takes up a checkpoint.
-func (s *service) restore(c *checkpoint.Checkpoint) error {
-	began := time.Now()
-	saved := detector.Saved{Shards: map[int32][]detector.Part{}, Next: map[int32]int64{}, Fleet: c.Part("fleet"), Booked: c.Part("booked")}
-	size := int64(0)
-	for i := range c.Parts {
-		size += c.Parts[i].Size
-		if p, ok := strings.CutPrefix(c.Parts[i].Name, partOfShard); ok {
-			number, name, _ := strings.Cut(p, "/")
-			n, err := strconv.ParseInt(number, 10, 32)
-			if err != nil {
-				return s.refuse("another program has written it", "checkpoint %s has a part %q", c.ID, c.Parts[i].Name)
-			}
-			part := c.Parts[i]
-			part.Name = name
-			saved.Shards[int32(n)], saved.Next[int32(n)] = append(saved.Shards[int32(n)], part), c.About.Next[int32(n)]
-		}
-	}
-	if err := s.engine.Restore(&saved); err != nil {
-		remedy := "go on with the program and the settings that it was written with, or remove " + s.keeping.store.Path() +
-			": as long as the topic retains what the first start read, all of it is read again"
-		return s.refuse(remedy, "checkpoint %s, written by version %s, cannot be taken up: %v", c.ID, c.About.Program, err)
-	}
-	s.mu.Lock()
-	for p, next := range saved.Next {
-		if next > 0 {
-			s.parts[p].next = next
-		}
-		if m, ok := c.About.Landmarks[p]; ok {
-			s.parts[p].marks = []checkpoint.Landmark{m}
-		}
-	}
-	s.keptAt = c.About.SavedAt
-	s.keeping.savedWhat = s.known()
-	s.mu.Unlock()
-	s.log.Info().Str("checkpoint", c.ID).Time("saved", c.About.SavedAt).Time("event_time", c.About.EventTime).Int64("bytes", size).
-		Dur("took", time.Since(began)).Interface("next", c.About.Next).Msg("run: goes on from a checkpoint")
-	return nil
-}
-
 // marksKept is how many records are remembered of a partition. The engine is at most some batches behind what it was fed.
 const marksKept = 64
 
@@ -220,87 +196,38 @@ func markOf(r *detector.Record) landmark {
 	return landmark{r.Offset, strconv.FormatUint(xxhash.Sum64String(r.Key+"\x00"+r.Value), 16)}
 }
 
-// keepOn keeps a checkpoint now and then until ctx is done.
+// keepOn keeps what is known now and then until ctx is done.
 func (s *service) keepOn(ctx context.Context) {
-	every(ctx, time.Duration(s.conf.State.Every), func(time.Time) { s.keepNow(ctx) })
+	every(ctx, time.Duration(s.conf.State.Every), func(time.Time) { s.keepAll(ctx) })
 }
 
-// known tells apart what there is to keep. s.mu is held.
-func (s *service) known() string { return fmt.Sprint(s.read(), s.bookedAt) }
-
-// keepNow keeps a checkpoint if there is anything new.
-func (s *service) keepNow(ctx context.Context) {
-	k := s.keeping
-	s.mu.Lock()
-	what := s.known()
-	if what == k.savedWhat {
-		s.keptAt = time.Now() // it is as good as new
-	}
-	s.mu.Unlock()
-	if what == k.savedWhat {
-		return
-	}
+// keepAll keeps all that is known and is new.
+func (s *service) keepAll(ctx context.Context) {
 	began := time.Now()
-	c, size, stalled, err := s.checkpoint(ctx, began)
-	if err != nil {
-		if ctx.Err() == nil {
-			k.failed.Inc()
-			s.log.Error().Err(err).Msg("run: no checkpoint could be kept; the one before stands")
-		}
-		return
+	s.mu.Lock()
+	held := slices.Sorted(maps.Keys(s.parts))
+	s.mu.Unlock()
+	for _, p := range held {
+		s.keepShard(ctx, p)
+	}
+	if leads, _ := s.decides(); leads {
+		s.deciding.keepFleet(ctx)
+	}
+	err := s.keepRegister(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.keeping.failed.Inc()
+		s.log.Error().Err(err).Msg("run: no checkpoint could be kept; the one before stands")
 	}
 	took := time.Since(began)
-	k.stalled.Set(stalled.Seconds())
-	k.bytes.Set(float64(size))
-	k.seconds.Set(took.Seconds())
-	k.savedWhat = what
+	s.keeping.seconds.Set(took.Seconds())
 	s.mu.Lock()
-	s.keptAt = began
-	s.mu.Unlock()
-	s.log.Debug().Str("checkpoint", c.ID).Int64("bytes", size).Dur("took", took).Dur("stalled", stalled).Msg("run: kept a checkpoint")
-}
-
-// checkpoint keeps what is known. What was said of it is on its way before that: alerts are written when they are said, and dead
-// letters are waited for.
-func (s *service) checkpoint(ctx context.Context, at time.Time) (c *checkpoint.Checkpoint, size int64, stalled time.Duration, err error) {
-	held, err := s.keeping.store.Held(ctx, ownerOfAll)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	saved, err := s.engine.Save(ctx, held)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	if err := s.sink.flush(ctx); err != nil {
-		return nil, 0, 0, err
-	}
-	in := s.record
-	c = &checkpoint.Checkpoint{
-		About: checkpoint.About{
-			Cluster: in.Cluster, Topic: in.Topic, Group: in.Group, Installed: in.At, Partitions: in.Partitions, Next: map[int32]int64{}, Landmarks: map[int32]checkpoint.Landmark{},
-			EventTime: time.Unix(0, saved.At).UTC(), SavedAt: at.UTC(), Program: buildInfo().Version, Config: s.conf.version(),
-		},
-		Parts: []detector.Part{detector.NewPart("fleet", saved.Fleet), detector.NewPart("booked", saved.Booked)},
-	}
-	s.mu.Lock()
-	for _, p := range slices.Sorted(maps.Keys(saved.Next)) {
-		next := saved.Next[p]
-		c.Position += next
-		for _, part := range saved.Shards[p] {
-			part.Name = partOfShard + strconv.Itoa(int(p)) + "/" + part.Name
-			c.Parts = append(c.Parts, part)
-		}
-		if next == 0 {
-			continue
-		}
-		c.About.Next[p] = next
-		marks := s.parts[p].marks
-		n, _ := slices.BinarySearchFunc(marks, next, func(m checkpoint.Landmark, next int64) int { return cmp.Compare(m.Offset, next) })
-		if n > 0 {
-			c.About.Landmarks[p] = marks[n-1]
+	defer s.mu.Unlock()
+	for _, p := range s.parts {
+		if p.claim.Term != 0 && p.keptAt.Before(began) && p.keptWhat != p.next {
+			return
 		}
 	}
-	s.mu.Unlock()
-	size, err = s.keeping.store.Write(ctx, ownerOfAll, c)
-	return c, size, saved.Stalled, err
+	if err == nil {
+		s.keptAt = began
+	}
 }

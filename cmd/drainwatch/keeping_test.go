@@ -36,7 +36,7 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, skipped, err := dir.Newest(t.Context(), ownerOfAll)
+	good, skipped, err := dir.Newest(t.Context(), ownerOfShard(0))
 	if err != nil || good == nil || len(skipped) > 0 || good.About.Next[0] != 100 || good.About.Landmarks[0].Offset != 99 {
 		t.Fatalf("the end of a run leaves %+v, %v: %v", good, skipped, err)
 	}
@@ -56,16 +56,19 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 		{"retention", func(c *checkpoint.Checkpoint) { c.About.Next = map[int32]int64{0: -5} }, "retention removed 5 records of partition 0 that came after checkpoint ", "go on without them with --accept-loss"},
 		{
 			"another layout", func(c *checkpoint.Checkpoint) {
-				c.Parts[0] = detector.NewPart("fleet", state.Append(nil, "fleet", 99, func(*state.Coder) {}))
+				c.Parts[0] = detector.NewPart("head", state.Append(nil, "shard", 99, func(*state.Coder) {}))
 			},
 			"the state has layout 99, and this program reads layout ", "all of it is read again",
 		},
-		{"a part is missing", func(c *checkpoint.Checkpoint) { c.Parts = c.Parts[:2] }, "it is of partitions [], and [0] are assigned", "all of it is read again"},
+		{"a part is missing", func(c *checkpoint.Checkpoint) { c.Parts = c.Parts[:len(c.Parts)-1] }, "restore register: 0 bytes that are no state", "all of it is read again"},
+		{"of another log", func(c *checkpoint.Checkpoint) {
+			c.Parts[len(c.Parts)-1] = detector.NewPart("register", (&detector.Register{}).AppendBinary(nil, 1_000_000))
+		}, "goes on from offset 1000000 of drainwatch.internal.signals, which ends at ", "start afresh"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &checkpoint.Checkpoint{Position: good.Position + int64(i) + 1, About: good.About, Parts: slices.Clone(good.Parts)}
 			tt.change(c)
-			if _, err := dir.Write(t.Context(), ownerOfAll, c); err != nil {
+			if _, err := dir.Write(t.Context(), ownerOfShard(0), c); err != nil {
 				t.Fatal(err)
 			}
 			code, _, errs := run(t, "", args("--probes", "127.0.0.1:0", "--log-level", "off")...)
@@ -76,44 +79,25 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 	}
 }
 
-// Whether there must be a checkpoint is told by the record of the installation.
-func TestFoundWithoutCheckpoint(t *testing.T) {
-	const reads = ""
-	for _, tt := range []struct {
-		name          string
-		first, accept bool
-		left, torn    bool // a checkpoint is there, and cannot be read
-		lost          map[int32]int64
-		want          string
-	}{
-		{"a first start", true, false, false, false, nil, reads},
-		{"a first start, and checkpoints", true, false, true, false, nil, "there is no record of an installation, and "},
-		{"a first start, and torn ones", true, false, true, true, nil, "there is no record of an installation, and "},
-		{"all is retained", false, false, false, false, nil, reads},
-		{"all is retained, and a torn one", false, false, true, true, nil, reads},
-		{"retention has removed some", false, false, false, false, map[int32]int64{0: 7, 2: 5}, "can be used, and retention removed 7 records of partition 0, 5 records of partition 2 that the first start read; bring the checkpoints back, or go on"},
-		{"and that is accepted", false, true, false, false, map[int32]int64{0: 7}, reads},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir, err := checkpoint.OpenDir(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tt.left {
-				if _, err := dir.Write(t.Context(), ownerOfAll, &checkpoint.Checkpoint{Parts: []detector.Part{detector.NewPart("shard-0", []byte("state"))}}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if tt.torn {
-				tear(t, dir.Path())
-			}
-			s := newService(mustParse(t, "{}"), zerologNop, newRegistry())
-			s.record = &installation{}
-			s.keep(dir, tt.accept)
-			c, err := s.found(t.Context(), tt.first, tt.lost)
-			if c != nil || (err == nil) != (tt.want == reads) || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, %v; want %q", c, err, tt.want)
-			}
-		})
+// Checkpoints without the record of an installation are of one that is lost.
+func TestRunRefusesForeignCheckpoints(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		dir, err := checkpoint.OpenDir(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newService(mustParse(t, "{}"), zerologNop, newRegistry())
+		if s.keep(dir, false); s.foreign(t.Context()) != nil {
+			t.Error("an empty store is refused")
+		}
+		if _, err := dir.Write(t.Context(), ownerOfShard(0), &checkpoint.Checkpoint{Parts: []detector.Part{detector.NewPart("head", []byte("state"))}}); err != nil {
+			t.Fatal(err)
+		}
+		if torn {
+			tear(t, dir.Path())
+		}
+		if err := s.foreign(t.Context()); err == nil || !strings.Contains(err.Error(), "there is no record of an installation, and ") {
+			t.Errorf("torn %v: %v", torn, err)
+		}
 	}
 }

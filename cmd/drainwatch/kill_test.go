@@ -23,7 +23,7 @@ func (p *process) kill(t *testing.T) {
 }
 
 // kept counts the checkpoints that the process has kept.
-func (p *process) kept() int { return strings.Count(p.errs.String(), "run: kept a checkpoint") }
+func (p *process) kept() int { return strings.Count(p.errs.String(), `"owner":"shard-0"`) }
 
 // A service that is killed again and again, in the middle of what it does, goes on from its checkpoints, and in the end has said what
 // one says that was never stopped: the same incidents, and no revision twice or out of order. Once its newest checkpoint is torn.

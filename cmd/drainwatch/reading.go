@@ -12,24 +12,30 @@ import (
 )
 
 // Assigned implements stream.Handler. Reading goes on where this process or the checkpoint stopped, else where the first start began.
-func (s *service) Assigned(_ context.Context, a stream.Assignment) (int64, error) {
+func (s *service) Assigned(ctx context.Context, a stream.Assignment) (int64, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p := s.parts[a.Partition]
 	if p == nil {
+		s.mu.Unlock()
 		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
 	}
 	if a.Committed > a.End {
+		s.mu.Unlock()
 		return 0, &lostStateError{
 			s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
 			"if that is meant, start afresh with another ingest.group or topics.prefix",
 		}
 	}
 	p.owned, p.caughtUp, p.committed, p.idleSince, p.heardAt = true, false, a.Committed, time.Time{}, time.Now()
-	if p.next < 0 {
-		return min(max(s.record.First[a.Partition], a.Start), a.End), nil
+	next := p.next
+	s.mu.Unlock()
+	if s.sharing != nil {
+		return s.ownShard(ctx, a)
 	}
-	return min(max(p.next, a.Start), a.End), nil // what is gone before the start is accepted, else run would have refused
+	if next < 0 {
+		next = s.record.First[a.Partition]
+	}
+	return min(max(next, a.Start), a.End), nil
 }
 
 // feedAtOnce is how many records are handed to the engine in one piece: taken whole or, when ctx ends, not at all.
@@ -37,6 +43,9 @@ const feedAtOnce = 512
 
 // Records implements stream.Handler.
 func (s *service) Records(ctx context.Context, partition int32, records []detector.Record) error {
+	if s.sharing != nil && s.lost(partition) {
+		return stream.ErrReassign
+	}
 	for part := range slices.Chunk(slices.Clone(records), feedAtOnce) { // cloned: the caller uses the slice again
 		last := checkpoint.Landmark(markOf(&part[len(part)-1]))
 		if err := s.engine.Feed(ctx, partition, part); err != nil {
@@ -55,6 +64,9 @@ const idleAfter = 5 * time.Second
 
 // Idle implements stream.Handler.
 func (s *service) Idle(_ context.Context, partition int32, head int64) error {
+	if s.sharing != nil && s.lost(partition) {
+		return stream.ErrReassign
+	}
 	s.advance(partition, head, true)
 	s.mu.Lock()
 	p := s.parts[partition]
@@ -106,7 +118,7 @@ func (s *service) advance(partition int32, next int64, idle bool) {
 
 func (s *service) allCaughtUp() bool {
 	for _, p := range s.parts {
-		if !p.caughtUp {
+		if !p.caughtUp && (p.owned || s.sharing == nil) {
 			return false
 		}
 	}
@@ -122,6 +134,9 @@ func (s *service) Revoked(partition int32) {
 		next, committed = p.next, p.committed
 	}
 	s.mu.Unlock()
+	if s.sharing != nil {
+		s.disown(partition)
+	}
 	if next > committed {
 		_ = s.consumer.Commit(partition, next) // advice only
 	}

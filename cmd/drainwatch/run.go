@@ -24,11 +24,15 @@ explain ask. Nobody is authenticated there, so an address that other machines re
 
 A first start learns from what the topic retains without waking anybody: what ended before it is recorded as info.
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
-with another number of partitions is refused rather than taken for a first one. One instance reads all partitions.
+with another number of partitions is refused rather than taken for a first one.
 
-What it knows is kept under state.path, every state.every and when it stops: a restart goes on from the newest
-checkpoint that verifies, and says what it would have said. Without one it reads the topic again from where the first
-start began. It refuses to start when retention removed records that it has not read yet, or, without a checkpoint,
+Start as many instances as you like, with one configuration: Kafka shares the partitions out among them, and one of
+them decides on incidents. What one that dies had not said is said by whoever takes over, once. Those beyond the number
+of partitions wait.
+
+What is known is kept in checkpoints, every state.every and when a partition goes elsewhere: whoever takes it up goes on
+from the newest that verifies, and says what would have been said. Without one the partition is read again from where
+the first start began. It refuses to start when retention removed records that it has not read yet, or, without a checkpoint,
 that it has; --accept-loss goes on without them.`,
 		Example: `  drainwatch run --brokers kafka-1:9092,kafka-2:9092 --topic usage
   drainwatch run --config /etc/drainwatch/drainwatch.yaml

@@ -45,6 +45,10 @@ type service struct {
 	keeping       *keeping                          // of checkpoints; nil without
 	checkpointAge func(now time.Time) time.Duration // of the last one; nil alike
 
+	delivering bool // the notifier was told of all that was written before
+
+	sharing  *sharing  // with the other instances; nil in demo, where there are none
+	deciding *deciding // alike
 	client   *stream.Client
 	consumer *stream.Consumer
 	sink     *topicSink
@@ -82,6 +86,10 @@ type progress struct {
 	committed       int64
 	commitAt        time.Time
 	marks           []checkpoint.Landmark // records that were read of late
+
+	claim    detector.Claim // under which it is held, of those that share
+	keptWhat int64          // offset that was to be read next when it was kept last
+	keptAt   time.Time      // and when that was
 }
 
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
@@ -132,14 +140,29 @@ func (s *service) waiting() error {
 	case s.phase != "":
 		return errors.New(s.phase)
 	}
-	behind, foreign := 0, 0
+	behind, foreign, owned := 0, 0, 0
 	for _, p := range s.parts {
+		if p.owned {
+			owned++
+		}
 		switch {
+		case !p.owned && s.sharing != nil: // another instance has it, or will
 		case !p.owned:
 			foreign++
 		case !p.caughtUp:
 			behind++
 		}
+	}
+	if s.sharing != nil {
+		switch joined, given := s.consumer.Given(); {
+		case !joined:
+			return errors.New("joining the group")
+		case owned < given:
+			return fmt.Errorf("taking up %d of %d partitions", given-owned, given)
+		}
+	}
+	if s.deciding != nil && s.deciding.claim.Term != 0 && !s.deciding.caughtUp {
+		return errors.New("catching up with what was decided")
 	}
 	switch {
 	case behind > 0:
@@ -161,7 +184,11 @@ func (s *service) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.client, err = stream.New(stream.Options{Config: config, Log: s.log, Registerer: s.registry}); err != nil {
+	options := stream.Options{Config: config, Log: s.log, Registerer: s.registry}
+	if s.keeping != nil {
+		options.SessionTimeout, options.Heartbeat = sessionTimeout, heartbeat
+	}
+	if s.client, err = stream.New(options); err != nil {
 		return usageError{fmt.Errorf("connect to Kafka: %w", err)}
 	}
 	defer s.client.Close()
@@ -198,6 +225,7 @@ func (s *service) run(ctx context.Context) (err error) {
 	if s.keeping != nil {
 		books.Go(func() { s.keepOn(reading) })
 	}
+	stopSharing := s.share(reading, grace, finish)
 	writing, written := context.WithCancel(grace) // longer than reading: a checkpoint waits for what it speaks of
 	defer written()
 	go func() {
@@ -207,13 +235,11 @@ func (s *service) run(ctx context.Context) (err error) {
 	err = s.consumer.Run(reading)
 	finish()
 	books.Wait()
-	if s.keeping != nil && !s.hasEnded() {
-		last, cancel := context.WithTimeout(grace, shutdownGrace)
-		s.keepNow(last)
-		cancel()
-	}
 	if err == nil {
 		err = unbooked
+	}
+	if serr := stopSharing(); err == nil {
+		err = serr
 	}
 	if err == nil && ctx.Err() == nil && s.hasEnded() {
 		if s.result, err = s.engine.Finish(ctx); err == nil {
@@ -307,16 +333,22 @@ func (s *service) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := s.found(ctx, first, lost)
-	if err != nil {
-		return err
+	if s.keeping == nil {
+		s.sayLost(lost)
+	} else if first {
+		if err := s.foreign(ctx); err != nil {
+			return err
+		}
 	}
 	if first {
-		s.log.Info().Str("topic", s.record.Topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
-			Msg("run: first start; what the topic holds is learned from and wakes nobody")
 		if err := s.record.save(ctx, s.client, internal); err != nil {
 			return err
 		}
+		if s.record, err = loadInstallation(ctx, s.client, internal, s.conf.Ingest.Group, s.conf.Ingest.Topic); err != nil { // another instance may have been first
+			return err
+		}
+		s.log.Info().Str("topic", s.record.Topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
+			Msg("run: first start; what the topic holds is learned from and wakes nobody")
 	}
 	s.enter("reading what former runs have written")
 	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log); err != nil {
@@ -326,10 +358,17 @@ func (s *service) prepare(ctx context.Context) error {
 	s.sink.onWritten = s.written
 	if s.notifier != nil {
 		s.notifier.Start()
+		s.delivering = true
 	}
 	opts := s.conf.engineOptions(s.log)
 	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live
 	opts.Answers = true
+	if s.keeping != nil {
+		if err := s.joinOthers(ctx); err != nil {
+			return err
+		}
+		opts.Relay, opts.Partitions = s.sharing, s.record.Partitions
+	}
 	engine, err := detector.New(opts, s.sink, kept{s.client.History(s.conf.Ingest.Topic), s.log})
 	if err != nil {
 		return usageError{err}
@@ -342,15 +381,8 @@ func (s *service) prepare(ctx context.Context) error {
 		all = append(all, p)
 	}
 	s.mu.Unlock()
-	if err := s.engine.Assign(all...); err != nil {
-		return err
-	}
-	if from != nil {
-		s.enter("taking up a checkpoint")
-		if err := s.restore(from); err != nil {
-			return err
-		}
-		if err := s.engine.Restate(ctx); err != nil {
+	if s.sharing == nil {
+		if err := s.engine.Assign(all...); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,8 @@ type seen struct {
 	phaseAt time.Time // since when
 	opened  bool      // everything that the topic held at the start was read
 	parts   map[int32]progress
-	pulse   pulse // of all of them
+	pulse   pulse     // of all of them
+	heard   time.Time // when the signals log was read last, where there is one
 
 	health     *detector.Health // nil while shards are too busy to say
 	unreadable int64            // batches so far
@@ -36,7 +37,12 @@ func (s *service) look(ctx context.Context, at time.Time) seen {
 	s.mu.Lock()
 	x.phase, x.phaseAt, x.opened, x.pulse = s.phase, s.phaseAt, s.opened, s.pulse
 	for p, state := range s.parts {
-		x.parts[p] = *state
+		if state.owned || s.sharing == nil { // others look after their own
+			x.parts[p] = *state
+		}
+	}
+	if s.sharing != nil {
+		x.heard = s.sharing.heard()
 	}
 	engine := s.engine
 	s.mu.Unlock()
@@ -89,6 +95,9 @@ func (g *sight) measures(x *seen) []measure {
 func measureKafka(x *seen) measure {
 	m := measure{kind: "kafka", title: "Blind: nothing heard from Kafka"}
 	heard := x.phaseAt
+	if x.heard.After(heard) {
+		heard = x.heard
+	}
 	for _, p := range x.parts {
 		if p.heardAt.After(heard) {
 			heard = p.heardAt

@@ -44,9 +44,14 @@ type topicSink struct {
 	stopped chan struct{} // the background writer has ended
 	failed  error         // why; set before stopped is closed
 
-	alerting sync.Mutex // held while alerts are written
+	former   func(incident.Record) // told of every alert that was written elsewhere; may be nil
+	alerting sync.Mutex            // held while alerts are written
 	spoken   map[string]*spoken
 	caughtUp bool
+	alertsAt int64 // offset behind the last alert that was read
+
+	learning sync.Mutex // held while dead letters are read
+	deadAt   int64      // offset behind the last of those
 
 	mu   sync.Mutex
 	dead map[deadKey]bool // written or waiting
@@ -63,41 +68,63 @@ type deadKey struct {
 	offset    int64
 }
 
-// newTopicSink reads both topics to their ends. former, which may be nil, is told of every alert in them.
+// newTopicSink reads both topics to their ends. former, which may be nil, is told of every alert in them that was written elsewhere, now
+// and whenever it learns.
 func newTopicSink(ctx context.Context, client *stream.Client, source, alerts, dlq string, former func(incident.Record), log zerolog.Logger) (*topicSink, error) {
 	s := &topicSink{
-		client: client, source: source, alerts: alerts, dlq: dlq, log: log,
+		client: client, source: source, alerts: alerts, dlq: dlq, former: former, log: log,
 		queue: make(chan queued, 4*deadLetterBatch), stopped: make(chan struct{}),
 		spoken: map[string]*spoken{}, dead: map[deadKey]bool{},
 	}
-	err := client.ReadAll(ctx, alerts, func(m stream.Message) error {
+	if err := errors.Join(s.learnAlerts(ctx), s.learnDead(ctx)); err != nil {
+		return nil, err
+	}
+	log.Info().Int("incidents", len(s.spoken)).Int("dead_letters", len(s.dead)).Msg("run: read what former runs have written")
+	return s, nil
+}
+
+// learnAlerts reads what others have written since to the alerts topic. What is said of it from here on is held back until resume.
+func (s *topicSink) learnAlerts(ctx context.Context) (err error) {
+	s.alerting.Lock()
+	defer s.alerting.Unlock()
+	s.caughtUp = false
+	s.alertsAt, err = s.client.ReadFrom(ctx, s.alerts, 0, s.alertsAt, func(m stream.Message) error {
 		var r incident.Record
 		if err := json.Unmarshal(m.Value, &r); err != nil || r.Incident == "" {
-			return fmt.Errorf("read %s/%d offset %d: no alert record; only this program may write there, so give it a topics.prefix of its own", alerts, m.Partition, m.Offset)
-		}
-		if former != nil {
-			former(r)
+			return fmt.Errorf("read %s/%d offset %d: no alert record; only this program may write there, so give it a topics.prefix of its own", s.alerts, m.Partition, m.Offset)
 		}
 		if k := s.spoken[r.Incident]; k == nil || r.Revision > k.last.Revision {
+			if s.former != nil {
+				s.former(r)
+			}
 			r.Evidence, r.Factors = nil, nil // not compared, and long
 			s.spoken[r.Incident] = &spoken{last: r, former: true}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	err = client.ReadAll(ctx, dlq, func(m stream.Message) error {
-		if at, ok := sourceOf(m, source); ok {
+	return err
+}
+
+// written returns the offset behind the last alert that was read.
+func (s *topicSink) written() int64 {
+	s.alerting.Lock()
+	defer s.alerting.Unlock()
+	return s.alertsAt
+}
+
+// learnDead reads what others have written since to the dead-letter topic.
+func (s *topicSink) learnDead(ctx context.Context) (err error) {
+	s.learning.Lock()
+	defer s.learning.Unlock()
+	s.deadAt, err = s.client.ReadFrom(ctx, s.dlq, 0, s.deadAt, func(m stream.Message) error {
+		if at, ok := sourceOf(m, s.source); ok {
+			s.mu.Lock()
 			s.dead[at] = true
+			s.mu.Unlock()
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	log.Info().Int("incidents", len(s.spoken)).Int("dead_letters", len(s.dead)).Msg("run: read what former runs have written")
-	return s, nil
+	return err
 }
 
 // sourceOf returns which record of the source a dead letter was.
