@@ -19,9 +19,11 @@ TANGLE_SEEDS ?= 10
 CASES        ?= 200
 QUIET_WEEKS  ?= 5000000
 SIM_SEEDS    ?= 10000
+SOAK_MINUTES ?= 3
+SOAK_SEED    ?= 1
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts simulation nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts simulation soak nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +92,12 @@ restarts: ## Stop and restore at random records of every scenario, and expect th
 # A seed is one order of events among three instances; about six a second of one core. A failing one is shown alone with -sim-seeds=1.
 simulation: ## Play SIM_SEEDS (10000) orders of crashes, zombies and lost answers, and see that code broken on purpose is noticed (half an hour)
 	$(GO) test ./detector -run '^TestSimulation' -count=1 -timeout 24h -sim-seeds=$(SIM_SEEDS) -sim-all $(ARGS)
+
+# Real brokers and processes; the last line counts. With SOAK_MINUTES=60 there are some five hundred kills.
+soak: ## Kill, freeze and stop three instances and three brokers for SOAK_MINUTES (3), in the order of SOAK_SEED (1), and hold the ledger against the books
+	@line=$$(mktemp); trap 'rm -f "$$line"' EXIT; code=0; \
+	  DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestSoak$$' -v -count=1 -timeout 24h -soak=$(SOAK_MINUTES)m -soak-seed=$(SOAK_SEED) -soak-line="$$line" $(ARGS) || code=$$?; \
+	  cat "$$line"; exit $$code
 
 nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)
 	$(GO) test ./stats/sequential -run '^TestNominalAgainstReal$$' -count=1 -timeout 1h -nominal $(ARGS)

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	daemon // only get and await: it is not stopped through a context
 	cmd    *exec.Cmd
+	api    string // of the war room, where that was asked for
 }
 
 func startProcess(t *testing.T, probes string, args ...string) *process {

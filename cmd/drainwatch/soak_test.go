@@ -1,0 +1,220 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/stream"
+	"github.com/drainwatch/drainwatch/detector/stream/kafkatest"
+)
+
+var (
+	soakFor  = flag.Duration("soak", 0, "for how long instances and brokers are killed; 0 leaves it out")
+	soakSeed = flag.Uint64("soak-seed", 1, "in which order")
+	soakLine = flag.String("soak-line", "", "file for the last line")
+)
+
+const (
+	soakPartitions = 4
+	soakInstances  = 3
+	soakPause      = 2 * time.Second // between two faults
+	soakFlood      = 12 * time.Hour  // of event time before the end of what is sent at once, at first
+	soakRepeat     = 20              // one row of so many is sent twice
+)
+
+// soak is three instances on three brokers, the books of what was sent, and how often what was killed.
+type soak struct {
+	b       broker
+	cluster *kafkatest.Cluster
+	rng     *rand.Rand
+	start   func() *process
+	all     []*process
+	kills   int // of instances, and of brokers
+	brokers int
+	zombies int
+}
+
+// TestSoak plays a day and a half of charges, of which a part comes twice and a part is rubbish, while instances are killed, frozen beyond
+// their session and stopped, and brokers are killed, in an order that a seed decides. Its books are the rows that it has sent and what
+// replay says of them.
+func TestSoak(t *testing.T) {
+	if *soakFor == 0 {
+		t.Skip("long: make soak runs it")
+	}
+	cluster := kafkatest.Start(t, kafkatest.Options{Nodes: 3})
+	client, err := stream.New(stream.Options{Config: stream.Config{Brokers: cluster.Brokers}, Log: zerologNop})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	j := embark(t, "testdata/travel/life.yaml")
+	state := t.TempDir()
+	config := writeFile(t, "soak.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q, every: 5s}\n", text(t, j.config), state))
+	s := &soak{b: broker{client, strings.Join(cluster.Brokers, ",")}, cluster: cluster, rng: rand.New(rand.NewPCG(*soakSeed, 1))}
+	s.start = func() *process {
+		api, probes := freeAddress(t), freeAddress(t)
+		p := startProcess(t, probes, "run", "--brokers", s.b.address, "--api", api, "--probes", probes, "--config", config, "--log-format", "json")
+		p.api = "http://" + api
+		return p
+	}
+	s.b.topic(t, "usage", soakPartitions)
+	for range soakInstances {
+		s.all = append(s.all, s.start())
+	}
+	began := j.rows[len(j.rows)-1].at - int64(soakFlood)
+	n, _ := slices.BinarySearchFunc(j.rows, began, func(r row, at int64) int { return cmp.Compare(r.at, at) })
+	s.b.send(t, "usage", j.rows[:n])
+	s.all[0].await(t, "/readyz")
+
+	sent := make(chan error, 1)
+	var done atomic.Int64
+	go func() { sent <- s.send(t.Context(), j.rows[n:], *soakFor, &done) }()
+	for at := time.Now(); time.Since(at) < *soakFor; {
+		s.fault(t)
+		t.Logf("%s: %d kills of instances, %d of brokers, %d zombies; %d of %d rows sent", time.Since(at).Round(time.Second), s.kills, s.brokers, s.zombies, done.Load(), len(j.rows)-n)
+		time.Sleep(soakPause)
+	}
+	s.cluster.Restart(t)
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	s.check(t, j)
+}
+
+// send sends rows spread over a time, some of them twice, and rubbish between them.
+func (s *soak) send(ctx context.Context, rows []row, over time.Duration, done *atomic.Int64) error {
+	began := time.Now()
+	rng := rand.New(rand.NewPCG(*soakSeed, 2))
+	for i := 0; i < len(rows); {
+		due := min(int(float64(len(rows))*float64(time.Since(began))/float64(over))+1, len(rows), i+500)
+		var messages []stream.Message
+		for ; i < due; i++ {
+			m := stream.Message{Key: []byte(rows[i].user), Value: []byte(rows[i].text)}
+			messages = append(messages, m)
+			switch rng.IntN(soakRepeat) {
+			case 0:
+				messages = append(messages, m)
+			case 1:
+				messages = append(messages, stream.Message{Key: m.Key, Value: m.Value[:len(m.Value)/2]})
+			}
+		}
+		if err := s.b.Write(ctx, "usage", messages); err != nil {
+			return err
+		}
+		done.Store(int64(i))
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil
+}
+
+// fault does one thing to an instance or a broker.
+func (s *soak) fault(t *testing.T) {
+	i := s.rng.IntN(len(s.all))
+	p := s.all[i]
+	switch k := s.rng.IntN(20); {
+	case k < 12:
+		p.kill(t)
+		s.kills++
+		s.all[i] = s.start()
+	case k < 14:
+		p.terminate(t)
+		s.all[i] = s.start()
+	case k < 16: // its partitions go to others, and then it goes on as if nothing had been
+		s.zombies++
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if err := p.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if signal == syscall.SIGSTOP {
+				time.Sleep(2 * sessionTimeout)
+			}
+		}
+	default:
+		s.brokers++
+		s.cluster.Kill(t, s.rng.IntN(3), syscall.SIGKILL)
+		time.Sleep(soakPause)
+		s.cluster.Restart(t)
+	}
+}
+
+// check holds what was said against the books, once all has been said.
+func (s *soak) check(t *testing.T, j *journey) {
+	want := slices.DeleteFunc(slices.Clone(j.want), func(l string) bool { return strings.HasPrefix(l, "  ") })
+	from, to := time.Unix(0, j.rows[len(j.rows)-1].at).UTC().Add(-22*time.Hour).Truncate(time.Hour), time.Unix(0, j.rows[len(j.rows)-1].at).UTC().Truncate(time.Hour)
+	rows := 0
+	for _, r := range j.rows {
+		if r.at >= from.UnixNano() && r.at < to.UnixNano() {
+			rows++
+		}
+	}
+	counted, missing, off := -1, len(want), len(want)
+	for until := time.Now().Add(5 * time.Minute); time.Now().Before(until); time.Sleep(time.Second) {
+		missing, off = s.differences(t, want)
+		if counted = s.counted(from, to); counted == rows && missing == 0 && off == 0 {
+			break
+		}
+	}
+	line := fmt.Sprintf("soak: kills=%d rows=%d lost=%d doubled=%d incidents_missing=%d ledger_off=%d",
+		s.kills+s.brokers, len(j.rows), max(rows-counted, 0), max(counted-rows, 0), missing, off)
+	t.Logf("%d kills of instances, %d of brokers, %d zombies\n%s", s.kills, s.brokers, s.zombies, line)
+	if *soakLine != "" {
+		if err := os.WriteFile(*soakLine, []byte(line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if counted != rows || missing+off > 0 {
+		t.Errorf("want %d rows and\n%s\ngot %d rows and\n%s", rows, strings.Join(want, "\n"), counted, strings.Join(verdicts(s.b.alerts(t, "drainwatch.alerts"), nil), "\n"))
+	}
+}
+
+// differences counts the incidents that are missing, or too many, and those of which onset, users or money are not the books'.
+func (s *soak) differences(t *testing.T, want []string) (missing, off int) {
+	got := verdicts(slices.DeleteFunc(s.b.alerts(t, "drainwatch.alerts"), func(r incident.Record) bool { return r.Status != incident.Resolved }), nil)
+	what := func(l string) string { return l[:strings.Index(l, " from ")] }
+	left := slices.Clone(got)
+	for _, l := range want {
+		i := slices.IndexFunc(left, func(g string) bool { return what(g) == what(l) })
+		if i < 0 {
+			missing++
+			continue
+		}
+		if left[i] != l {
+			off++
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return missing + len(left), off
+}
+
+// counted returns how many rows whoever decides has counted between two times; -1 while nobody can say.
+func (s *soak) counted(from, to time.Time) int {
+	for _, p := range s.all {
+		client := http.Client{Timeout: 5 * time.Second}
+		res, err := client.Get(p.api + "/api/v1/cohorts?measure=rows&from=" + from.Format(time.RFC3339) + "&to=" + to.Format(time.RFC3339))
+		if err != nil {
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		client.CloseIdleConnections()
+		var answer struct{ Everything struct{ Rows int } }
+		if err == nil && res.StatusCode == http.StatusOK && json.Unmarshal(body, &answer) == nil && answer.Everything.Rows > 0 {
+			return answer.Everything.Rows
+		}
+	}
+	return -1
+}
