@@ -14,7 +14,7 @@ type Onset struct {
 	// Low and High are the ends of the confidence interval, Low ≤ Start ≤ High. Low = 0 says that the change may be
 	// older than the sequence.
 	Low, High int
-	// Effect is what the elements from Start on are off by, under maximum likelihood: a ratio for Poisson, a shift for Gaussian.
+	// Effect is what the elements from Start on are off by, under maximum likelihood: a ratio for Poisson and Binomial, a shift for Gaussian.
 	Effect float64
 	// Nats is how much likelier the change is than none. It is the greatest over all starts, so it exceeds a few nats by chance.
 	Nats float64
@@ -70,6 +70,47 @@ func Poisson(counts, expected []float64, level float64) (Onset, error) {
 	o.Effect = 1
 	if k != m {
 		o.Effect = k / m
+	}
+	return o, nil
+}
+
+// Binomial dates a change of a share: hits[i] of trials[i] had the chance base before it, and another one, unknown, from it on:
+//
+//	ℓ(t) = max over p of Σ_{i≥t} (hits[i]·ln(p/base) + (trials[i]−hits[i])·ln((1−p)/(1−base))) = N·KL(K/N ‖ base),
+//
+// where K and N are the sums of hits and trials from t on. Start, interval, direction and coverage are those of Poisson, which it
+// comes to where shares are small; where nearly all are hits from the onset on, a single trial that is none denies an earlier one,
+// and the interval is as narrow as the trials let it. Trials that are not independent need care: where φ of them tell as much
+// as one, divide hits and trials by φ.
+//
+// len(hits) == len(trials), else it panics; it panics if level or base is outside (0, 1). 0 ≤ hits[i] ≤ trials[i], finite; others, or
+// no elements, are an error. Cost: O(len(hits)) time, two logarithms an element; one allocation.
+//
+// Source: as Poisson.
+func Binomial(hits, trials []float64, base, level float64) (Onset, error) {
+	if len(hits) != len(trials) {
+		panic("stats: changepoint.Binomial: lengths of hits and trials differ")
+	}
+	if !(base > 0 && base < 1) {
+		panic("stats: changepoint.Binomial: base must lie in (0, 1)")
+	}
+	threshold := nats("Binomial", level)
+	ell := make([]float64, len(hits))
+	var k, n float64
+	for t := len(hits) - 1; t >= 0; t-- {
+		if !(hits[t] >= 0 && hits[t] <= trials[t]) || math.IsInf(trials[t], 1) {
+			return Onset{}, fmt.Errorf("changepoint: element %d: %v hits of %v trials: give numbers with 0 ≤ hits ≤ trials", t, hits[t], trials[t])
+		}
+		k, n = k+hits[t], n+trials[t]
+		ell[t] = math.Copysign(sequential.BinomLLR(min(k, n), n, base), k-n*base)
+	}
+	o, err := invert(ell, threshold)
+	if err != nil {
+		return Onset{}, err
+	}
+	o.Effect = 1
+	if k, n = sum(hits[o.Start:]), sum(trials[o.Start:]); n > 0 {
+		o.Effect = k / n / base
 	}
 	return o, nil
 }

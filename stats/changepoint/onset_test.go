@@ -45,6 +45,78 @@ func TestPoissonAgainstLogProb(t *testing.T) {
 	})
 }
 
+func TestBinomialAgainstLogProb(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 40).Draw(t, "size")
+		base := rapid.Float64Range(0.001, 0.9).Draw(t, "base")
+		k, n := make([]float64, size), make([]float64, size)
+		for i := range size {
+			n[i] = float64(rapid.IntRange(0, 20).Draw(t, "n"))
+			k[i] = float64(rapid.IntRange(0, int(n[i])).Draw(t, "k"))
+		}
+		ell := make([]float64, size)
+		for s := range size {
+			var hits, trials float64
+			for i := s; i < size; i++ {
+				hits, trials = hits+k[i], trials+n[i]
+			}
+			for i := s; i < size && trials > 0; i++ {
+				ell[s] += logProb(k[i], n[i], hits/trials) - logProb(k[i], n[i], base)
+			}
+			ell[s] = math.Copysign(ell[s], hits-trials*base)
+		}
+		got, err := changepoint.Binomial(k, n, base, 0.9)
+		check(t, got, err, ell, -math.Log(1-math.Sqrt(0.9)))
+	})
+}
+
+// logProb is the binomial log-probability by gonum, which knows no chance of 0 or 1.
+func logProb(k, n, p float64) float64 {
+	if p == 0 || p == 1 {
+		return 0
+	}
+	return distuv.Binomial{N: n, P: p}.LogProb(k)
+}
+
+// The promise for shares, as they come: rows one by one, of which a fault hits a share from row 200 on, seen once 10 were hit.
+func TestBinomialCoverage(t *testing.T) {
+	const onset, runs, level = 200, 1500, 0.95
+	for _, c := range []struct{ base, share, width float64 }{{0.0005, 1, 3}, {0.0005, 0.7, 6}, {0.0005, 0.1, 60}, {0.02, 0.3, 35}} {
+		rng := rand.New(rand.NewPCG(102, 7))
+		covered, width := 0, 0
+		for range runs {
+			var hits, trials []float64
+			for seen := 0; seen < 10; {
+				p := c.base
+				if len(hits) >= onset {
+					p = c.share
+				}
+				hit := 0.0
+				if rng.Float64() < p {
+					hit = 1
+				}
+				if len(hits) >= onset {
+					seen += int(hit)
+				}
+				hits, trials = append(hits, hit), append(trials, 1)
+			}
+			o, err := changepoint.Binomial(hits, trials, c.base, level)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Low <= onset && onset <= o.High {
+				covered++
+			}
+			width += o.High - o.Low + 1
+		}
+		share, mean := float64(covered)/runs, float64(width)/runs
+		t.Logf("share %v on %v: covered %.3f, %.1f rows wide", c.share, c.base, share, mean)
+		if share < level || mean > c.width {
+			t.Errorf("share %v on %v: covered in %v of the runs, promised %v; %v rows wide, expected up to %v", c.share, c.base, share, level, mean, c.width)
+		}
+	}
+}
+
 func TestGaussianAgainstLogProb(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SliceOfN(rapid.Float64Range(-5, 5), 1, 40).Draw(t, "residuals")
@@ -257,8 +329,15 @@ func TestOnsetEdges(t *testing.T) {
 			t.Errorf("residuals %v: %+v, want an error", bad, o)
 		}
 	}
+	for _, bad := range [][2][]float64{{nil, nil}, {{2}, {1}}, {{-1}, {1}}, {{nan}, {1}}, {{1}, {inf}}, {{0}, {nan}}} {
+		if o, err := changepoint.Binomial(bad[0], bad[1], 0.5, 0.9); err == nil {
+			t.Errorf("%v of %v: %+v, want an error", bad[0], bad[1], o)
+		}
+	}
 	for name, f := range map[string]func(){
 		"lengths": func() { _, _ = changepoint.Poisson([]float64{1}, nil, 0.9) },
+		"chances": func() { _, _ = changepoint.Binomial([]float64{1}, []float64{1}, 1, 0.9) },
+		"trials":  func() { _, _ = changepoint.Binomial([]float64{1}, nil, 0.5, 0.9) },
 		"level 1": func() { _, _ = changepoint.Poisson(nil, nil, 1) },
 		"level 0": func() { _, _ = changepoint.Gaussian(nil, 0) },
 	} {
