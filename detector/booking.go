@@ -45,6 +45,12 @@ func (f *fleet) claims() []ledger.Claim {
 				c.Lost = l.missing()
 			}
 		}
+		if !c.ByMeasure && f.tells(l) {
+			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, ledger.Odds{Quiet: l.chance(), Alike: f.clustered(l), Level: l.level()}
+			if c.Compare {
+				c.Around = c.Before // what is new is held against what stood in its place
+			}
+		}
 		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {
 			// A row off its price needs no company: rows that came late may be earlier than what was seen first.
 			c.From -= 2 * int64(f.o.Lateness)
@@ -116,7 +122,14 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			return nil, fmt.Errorf("book partition %d: %w", p, err)
 		}
 	}
-	return b.Results(), nil
+	results := b.Results()
+	for _, c := range claims {
+		r := results[c.Incident]
+		r.From, r.To = tellOnset(&r.About, c.Odds)
+		r.About = ledger.About{}
+		results[c.Incident] = r
+	}
+	return results, nil
 }
 
 // inOrder hands on rows by event time and id, as far as the lateness allows, so that which of two charges came first does not
@@ -190,6 +203,9 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 				l.finding.Charged = r.Charged.Float64()
 			}
 			l.finding.StartedAt = r.First
+			if exact && r.To != 0 && f.tells(l) {
+				f.bracketRows(l, r.From, r.To)
+			}
 			if exact {
 				l.finding.LastAt = r.Last
 			} else if l.Status == incident.Resolved {

@@ -42,11 +42,13 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 			l.onset = first
 		}
 	}
+	fresh := l.onset == f.store.First(l.where) && l.onset > f.first+cohort.Hour
 	l.onset = max(l.onset, f.first)
 	l.finding.StartedAt = l.onset
 	l.lastHit, l.cleanHit = f.now, f.now
 	f.resum(l)
 	l.elsewhere = f.elsewhere(l)
+	f.bracketMeasure(l, fresh)
 }
 
 // saidAfter returns how long after it began a measure is said: at once of a request's tokens, else when the bucket ends.

@@ -128,7 +128,7 @@ func codePass(c *state.Coder, partitions *[]int32) {
 func codeBooked(c *state.Coder, results *map[string]ledger.Result, asOf *map[string]incident.Status) {
 	state.Map(c, results, c.String, func(r *ledger.Result) {
 		state.Ints(c, &r.Users)
-		state.Ints(c, &r.First, &r.Last)
+		state.Ints(c, &r.First, &r.Last, &r.From, &r.To)
 		r.Overcharge.Code(c)
 		r.Charged.Code(c)
 		r.Inside.Code(c)

@@ -43,6 +43,7 @@ type live struct {
 	summed      cohort.Where
 	hit         verdict.Period // of inside, as of the last affected row
 	tick        tickHits
+	bracketed   bool           // booking has told the onset to the row
 	compared    bool           // booking has held the users against themselves:
 	then        verdict.Period // in the incident
 	before      verdict.Period // and before it came to them, scaled to the same time

@@ -11,8 +11,8 @@ import (
 // there and its present rate from there on is greatest, over five-minute buckets; in that bucket, the first affected row.
 func (f *fleet) date(l *live) {
 	type five struct {
-		n, k        float64
-		first, last int64
+		stretch
+		last int64
 	}
 	fives := map[int64]*five{}
 	from, mixed := max(f.now-cohort.KeepFives, f.first), f.mixed(l)
@@ -22,18 +22,11 @@ func (f *fleet) date(l *live) {
 		}
 		x := fives[at]
 		if x == nil {
-			x = &five{}
+			x = &five{stretch: stretch{at: at, end: at + cohort.Five}}
 			fives[at] = x
 		}
-		off := c.Flagged(l.flag)
-		x.n += float64(c.Opportunities(l.flag))
-		x.k += float64(off.Rows)
-		if off.Rows > 0 {
-			if x.first == 0 || off.First < x.first {
-				x.first = off.First
-			}
-			x.last = max(x.last, off.Last)
-		}
+		x.add(c, l.flag)
+		x.last = max(x.last, c.Flagged(l.flag).Last)
 	})
 	at := sortedKeys(fives)
 	k, n := 0.0, 0.0
@@ -68,13 +61,18 @@ func (f *fleet) date(l *live) {
 	f.lookBack(l)
 	l.cleanHit = max(l.cleanHit, l.lastHit)
 	f.resum(l)
+	ordered := make([]stretch, len(at))
+	for i, t := range at {
+		ordered[i] = fives[t].stretch
+	}
+	f.bracket(l, ordered)
 }
 
 // begin sets the first affected row. It moves forward only when the scope became narrower: what was said of the same rows, or
 // of fewer, stands.
 func (f *fleet) begin(l *live, first int64) {
 	if l.onset == 0 || first < l.finding.StartedAt || !l.where.Covers(l.dated) {
-		l.onset, l.finding.StartedAt, l.dated = first-first%cohort.Tick, first, l.where
+		l.onset, l.finding.StartedAt, l.dated, l.bracketed = first-first%cohort.Tick, first, l.where, false
 	}
 }
 

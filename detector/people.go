@@ -77,8 +77,9 @@ func (f *fleet) drain(u *profile.Finding) {
 		Cause: cause, Scope: incident.UserScope(u.User), Verdict: verdict.JudgeDrain(u, cause),
 		StartedAt: began(u, cause), LastAt: u.At, Users: 1,
 	}
+	l.finding.Onset = drawnSince(u, cause)
 	if l.ID != "" {
-		l.finding.StartedAt = l.StartedAt
+		l.finding.StartedAt, l.finding.Onset = l.StartedAt, l.Onset
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	f.tell(l)
@@ -104,6 +105,21 @@ func began(u *profile.Finding, cause verdict.Cause) int64 {
 		return max(u.Since, u.At-int64(hours*float64(cohort.Hour))) // evidence may go back to a busy evening before
 	}
 	return max(u.Since, 1)
+}
+
+// drawnSince returns between when and when a drain began: a thief with the first row of a new identity, which is known to the second; people
+// who share an account come to it one by one; a script shows in stretches of rows. Evidence on volume alone dates nothing.
+func drawnSince(u *profile.Finding, cause verdict.Cause) incident.Interval {
+	const second = int64(1e9)
+	switch {
+	case cause == verdict.StolenKey && u.NewSince > 0:
+		return incident.Interval{From: u.NewSince, To: u.NewSince + second - 1}
+	case cause == verdict.SharedAccount && u.NewFrom > 0:
+		return incident.Interval{From: u.NewFrom - waited(int64(u.NewDevices), u.At-u.NewFrom), To: u.NewFrom + second - 1}
+	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
+		return incident.Interval{From: u.EvenSince - profile.Bucket, To: u.EvenSince + profile.Bucket}
+	}
+	return incident.Interval{}
 }
 
 // moved says whether an open incident of behaviour covers a leaf.
@@ -231,6 +247,7 @@ func (f *fleet) link(k link) {
 	if l == nil {
 		l = &live{by: byLinks, user: k.device, onset: farm.since, openedAt: f.now}
 		l.finding.StartedAt = farm.since
+		l.finding.Onset = incident.Interval{From: farm.since - farm.since%1e9, To: farm.since}
 	}
 	sorted := slices.Sorted(slices.Values(users))
 	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(sorted, "device")

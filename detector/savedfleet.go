@@ -152,7 +152,7 @@ func (l *live) code(c *state.Coder) {
 	l.hit.Code(c)
 	l.then.Code(c)
 	l.before.Code(c)
-	c.Bools(&l.compared)
+	c.Bools(&l.compared, &l.bracketed)
 }
 
 func (s *spending) code(c *state.Coder) {

@@ -12,7 +12,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 4
-	fleetLayout   = 3
+	fleetLayout   = 4
 	bookingLayout = 1
 )
 

@@ -140,6 +140,11 @@ func compare(t *testing.T, out *outcome, truth *fixtures.Truth, exact bool) {
 		if string(r.Severity) != want.Expect {
 			t.Errorf("%s: severity %s, want %s", kind, r.Severity, want.Expect)
 		}
+		if bug := want.Class != "abuse"; bug && r.Onset == nil || r.Onset != nil && (r.StartedAt.Before(r.Onset.From) || r.StartedAt.After(r.Onset.To)) {
+			t.Errorf("%s: started at %v, between %+v", kind, r.StartedAt, r.Onset)
+		} else if bug && want.Course == fixtures.Step && (r.Onset.From.After(want.OnsetAt) || r.Onset.To.Before(want.OnsetAt)) {
+			t.Errorf("%s: began between %v and %v, want %v", kind, r.Onset.From, r.Onset.To, want.OnsetAt)
+		}
 		if len(want.Ledger) > 0 && !want.Estimate {
 			owed(t, kind, r, out.ledger, want, exact)
 		}

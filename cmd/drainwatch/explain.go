@@ -165,6 +165,9 @@ func printExplanation(w io.Writer, x incident.Explanation, asJSON bool) error {
 		since += fmt.Sprintf(", over since %s (%s)", clock(*r.EndedAt), elapsed(r.EndedAt.Sub(r.StartedAt)))
 	}
 	b.line("", "since", since)
+	if x.Began != "" {
+		b.line("", "began", x.Began)
+	}
 	if !r.Overcharge.IsZero() {
 		word := "overcharged"
 		if r.Overcharge.Float64() < 0 {

@@ -19,6 +19,7 @@ func alertLines(t *testing.T) []byte {
 	second.Revision, second.Scope.Where, second.UpdatedAt = 2, map[string]string{"region": "eu-west-1"}, r.DetectedAt.Add(time.Minute)
 	other.Incident = "inc_0011223344"
 	ended := r.UpdatedAt
+	r.Onset = &incident.Onset{From: r.StartedAt.Add(-4 * time.Second), To: r.StartedAt, Level: incident.OnsetLevel}
 	r.Status, r.EndedAt, r.Runbook = incident.Resolved, &ended, "https://runbooks.example.org/metering_bug/price"
 	var b strings.Builder
 	for _, x := range []incident.Record{first, other, second, r, second} {

@@ -30,6 +30,25 @@ func (r *Row) At(f Flag) int64 {
 	return r.Event.Time
 }
 
+// Could says whether the row could have borne f, as far as it shows by itself: Gap and Short go by the rows before it.
+func (r *Row) Could(f Flag) bool {
+	usage, q := r.Event.Kind == event.Usage, &r.Quote
+	switch f {
+	case Over, Under:
+		return usage && q.Known && r.Event.Status == event.OK
+	case CacheLost:
+		return usage && q.Known && r.Event.Status == event.OK && q.Full > q.Expected+2*q.Slack
+	case FailureCharged:
+		return usage && r.Event.Status != event.OK
+	case Penalised:
+		return usage || r.Flags.Has(Penalised)
+	case GaugeOff:
+		return r.Gauge.Judged
+	default:
+		return usage
+	}
+}
+
 // Count adds a row. What was charged again was asked for once.
 func (c *Cell) Count(r *Row) {
 	e := r.Event

@@ -315,11 +315,11 @@ func (s *Store) Fives(where Where, from, to int64, fn func(at int64, leaf *Leaf,
 }
 
 // Ticks calls fn with each 10-second cell of the leaves that fulfil where, as far back as they are kept.
-func (s *Store) Ticks(where Where, fn func(at int64, c *Cell)) {
+func (s *Store) Ticks(where Where, fn func(at int64, leaf *Leaf, c *Cell)) {
 	for _, r := range s.list {
 		if where.Matches(&r.Leaf.Values) {
 			for i := range r.ticks {
-				fn(r.ticks[i].at, r.ticks[i].cell)
+				fn(r.ticks[i].at, r.Leaf, r.ticks[i].cell)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ type Explanation struct {
 	Alert       Record     `json:"alert"`                 // the last revision
 	Headline    string     `json:"headline"`              // who, how many times, since when, how much, verdict
 	Who         string     `json:"who"`                   // the scope in words
+	Began       string     `json:"began"`                 // between when and when the fault itself began; "" where that is not known
 	Sure        string     `json:"sure"`                  // the confidence in words
 	For         []Evidence `json:"for"`                   //
 	Against     []Evidence `json:"against"`               //
@@ -90,9 +91,26 @@ func ExplainOne(r Record) Explanation {
 	if r.MergedInto != nil {
 		x.Continued = *r.MergedInto
 	}
+	x.Began = r.Onset.Words()
 	x.weigh()
 	x.WouldChange = x.doubts()
 	return x
+}
+
+// Words says an onset as people do; "" of none.
+func (o *Onset) Words() string {
+	if o == nil {
+		return ""
+	}
+	from, to := o.From.UTC(), o.To.UTC()
+	if from.Truncate(time.Second).Equal(to.Truncate(time.Second)) {
+		return fmt.Sprintf("at %s, to the second (%.0f%% sure)", from.Format(moment), 100*o.Level)
+	}
+	last := to.Add(time.Second - 1).Truncate(time.Second).Format(moment) // both ends lie in what is said
+	if from.Truncate(24 * time.Hour).Equal(to.Truncate(24 * time.Hour)) {
+		last = last[len("2006-01-02 "):]
+	}
+	return fmt.Sprintf("between %s and %s (%.0f%% sure)", from.Format(moment), last, 100*o.Level)
 }
 
 // words names a scope with its dimensions, and every account of linked ones.

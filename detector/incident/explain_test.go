@@ -55,6 +55,35 @@ func TestExplainTellsEachRevisionsChange(t *testing.T) {
 	}
 }
 
+// The interval of the onset is said in words that hold both of its ends, and nothing is said where there is none.
+func TestOnsetInWords(t *testing.T) {
+	f := contractual()
+	if x := ExplainOne(recordOf(f)); x.Began != "" || x.Alert.Onset != nil {
+		t.Errorf("without an interval: %q", x.Began)
+	}
+	for _, c := range []struct {
+		from, to int64 // from 14:00:07, the first affected row, in milliseconds
+		want     string
+	}{
+		{-2500, 0, "between 2026-06-25 14:00:04Z and 14:00:07Z (95% sure)"},
+		{-2500, -1001, "between 2026-06-25 14:00:04Z and 14:00:07Z (95% sure)"}, // the first affected row is no later
+		{-400, 300, "between 2026-06-25 14:00:06Z and 14:00:08Z (95% sure)"},
+		{0, 999, "at 2026-06-25 14:00:07Z, to the second (95% sure)"},
+		{-24 * 3600_000, 1500, "between 2026-06-24 14:00:07Z and 2026-06-25 14:00:09Z (95% sure)"},
+	} {
+		f.Onset = Interval{noon + c.from*1e6, noon + c.to*1e6}
+		x := ExplainOne(recordOf(f))
+		if o := x.Alert.Onset; x.Began != c.want || o.From.After(x.Alert.StartedAt) || o.To.Before(x.Alert.StartedAt) {
+			t.Errorf("%+v: %q, want %q", o, x.Began, c.want)
+		}
+	}
+}
+
+func recordOf(f Finding) Record {
+	i := Open(f, noon+24e9)
+	return i.Record(identity)
+}
+
 // Records come at least once and in any order.
 func TestExplainTakesRecordsInAnyOrder(t *testing.T) {
 	records := life(t)

@@ -22,12 +22,30 @@ type Finding struct {
 	Verdict    verdict.Verdict
 	StartedAt  int64 // first affected row
 	LastAt     int64 // last affected row
+	Onset      Interval
 	Users      int
 	Overcharge event.Sum
 	Charged    float64 // credits that the whole scope was charged
 	Over       bool    // nothing affected is coming any more
 	MergedInto string  // the older incident that this one turned out to be
 	Final      bool    // the input has ended
+}
+
+// Interval says between when and when a fault began, ends included. Its zero value is unknown.
+type Interval struct{ From, To int64 }
+
+// OnsetLevel is the confidence level of stated intervals.
+const OnsetLevel = 0.95
+
+// Known says whether the interval is.
+func (o Interval) Known() bool { return o.To != 0 }
+
+// Holding returns the interval, widened to hold t; nothing widens one that is not known.
+func (o Interval) Holding(t int64) Interval {
+	if o.Known() {
+		o.From, o.To = min(o.From, t), max(o.To, t)
+	}
+	return o
 }
 
 // Incident is one cause, from the first finding on. It is a value: Step returns a new one.
@@ -148,7 +166,7 @@ func (i *Incident) doubled(f Finding) bool {
 
 // changed says whether a final count or a factor differs from what was said.
 func (i *Incident) changed(f Finding) bool {
-	return f.Users != i.Users || f.Overcharge != i.Overcharge || f.StartedAt != i.StartedAt || f.LastAt != i.LastAt ||
+	return f.Users != i.Users || f.Overcharge != i.Overcharge || f.StartedAt != i.StartedAt || f.Onset != i.Onset || f.LastAt != i.LastAt ||
 		!slices.EqualFunc(f.Verdict.Factors, i.Verdict.Factors, sameFactor)
 }
 

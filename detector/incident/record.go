@@ -54,6 +54,7 @@ type Record struct {
 	Confidence     float64            `json:"confidence"`
 	Scope          Scope              `json:"scope"`
 	StartedAt      time.Time          `json:"started_at"`
+	Onset          *Onset             `json:"onset,omitempty"`
 	DetectedAt     time.Time          `json:"detected_at"`
 	UpdatedAt      time.Time          `json:"updated_at"`
 	EndedAt        *time.Time         `json:"ended_at"`
@@ -69,6 +70,13 @@ type Record struct {
 	Title          string             `json:"title"`
 	Summary        string             `json:"summary"`
 	Links          map[string]string  `json:"links"`
+}
+
+// Onset is when the fault itself began: between two moments, at a level of confidence. StartedAt, the first row that it hit, lies in it.
+type Onset struct {
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	Level float64   `json:"level"`
 }
 
 // Moved returns the names of the factors that moved by 2% or more, the strongest first.

@@ -18,7 +18,7 @@ func (f *Finding) Code(c *state.Coder) {
 	state.Map(c, &f.Scope.Where, c.String, c.String)
 	state.Slice(c, &f.Scope.Users, c.String)
 	f.Verdict.Code(c)
-	state.Ints(c, &f.StartedAt, &f.LastAt)
+	state.Ints(c, &f.StartedAt, &f.LastAt, &f.Onset.From, &f.Onset.To)
 	state.Ints(c, &f.Users)
 	f.Overcharge.Code(c)
 	state.Floats(c, &f.Charged)

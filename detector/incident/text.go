@@ -23,6 +23,9 @@ func (i *Incident) Record(id Identity) Record {
 		UsersAffected: i.Users, Overcharge: i.Overcharge, ConfigVersion: id.ConfigVersion, ProgramVersion: id.ProgramVersion,
 		Evidence: i.Verdict.Evidence, Title: i.title(), Summary: i.summary(), Links: map[string]string{},
 	}
+	if o := i.Onset.Holding(i.StartedAt); o.Known() {
+		r.Onset = &Onset{utc(o.From), utc(o.To), OnsetLevel}
+	}
 	if i.Status == Resolved {
 		end := utc(i.LastAt)
 		r.EndedAt = &end

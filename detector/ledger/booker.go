@@ -32,6 +32,12 @@ type Claim struct {
 	// Compare holds the users against themselves: their rows in Where against those in Before until it came to them.
 	Compare bool
 	Before  cohort.Where
+
+	// Pivot is the first affected row as far as is known; the rows of Around about it that could have been affected are returned. 0 asks
+	// for none.
+	Pivot  int64
+	Around cohort.Where
+	Odds   Odds
 }
 
 // Result is what an incident comes to.
@@ -43,6 +49,8 @@ type Result struct {
 	Charged       event.Sum
 	ExpectedTotal event.Sum
 	Inside        cohort.Cell    // of a claim by flag: all rows of its scope, in each partition from the first affected row to the last
+	About         About          // of a claim with a Pivot
+	From, To      int64          // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
 	Now, Before   verdict.Period // of a Compare claim: the users that have a past, in it and before it, over the same time
 }
 
@@ -67,7 +75,8 @@ type claim struct {
 	since  cohort.Cell // what came after it in this partition
 	begun  bool        // this partition has had an affected row
 	early  []charge    // rows of this partition before From that are off,
-	clean  int         // and how many that are not came after the last of them
+	about  about
+	clean  int // and how many that are not came after the last of them
 }
 
 // charge is a row that may be booked.
@@ -145,6 +154,9 @@ func (b *Booker) Add(r cohort.Row) {
 		if !c.ByMeasure {
 			at = it.At(c.Flag)
 		}
+		if c.Pivot != 0 && !taken && at <= c.To && (c.User == "" || e.User == c.User) && c.Around.Matches(&e.Dims) && it.Could(c.Flag) {
+			c.about.note(c.Pivot, Chance{at, (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)})
+		}
 		if c.Since != 0 && at >= c.Since && at < c.From && c.Where.Matches(&e.Dims) {
 			taken = taken || c.precedes(it)
 			continue
@@ -200,6 +212,7 @@ func (c *claim) sum(it *cohort.Row) {
 func (b *Booker) EndPartition() {
 	for i := range b.claims {
 		b.claims[i].settle()
+		b.claims[i].about.endPartition()
 		b.claims[i].since, b.claims[i].begun = cohort.Cell{}, false
 	}
 }
@@ -304,7 +317,8 @@ func (b *Booker) Results() map[string]Result {
 		if c.ByMeasure {
 			c.estimate()
 		}
-		r := Result{Inside: c.inside}
+		r := Result{Inside: c.inside, About: c.about.all()}
+		r.About.Wider = !c.Around.Equal(c.Where)
 		for user, a := range c.users {
 			if a.rows == 0 {
 				continue

@@ -22,7 +22,7 @@ func Specimen(now time.Time, status incident.Status) *Notification {
 	r := incident.Record{
 		V: 1, Incident: fmt.Sprintf("inc_test%d", now.Unix()), Revision: 1, Status: status, Class: "metering_bug", Cause: "price",
 		Severity: incident.Ticket, Confidence: 0.99, Scope: incident.Scope{Kind: "cohort", Where: map[string]string{"plan": "specimen"}},
-		StartedAt: began, DetectedAt: now, UpdatedAt: now, Ratio: &ratio, Factors: map[string]float64{"price": 12}, UsersAffected: 3,
+		StartedAt: began, Onset: &incident.Onset{From: began.Add(-4 * time.Second), To: began, Level: incident.OnsetLevel}, DetectedAt: now, UpdatedAt: now, Ratio: &ratio, Factors: map[string]float64{"price": 12}, UsersAffected: 3,
 		Overcharge: overcharge, Links: map[string]string{},
 		Evidence: []incident.Evidence{{Code: "specimen", Text: "sent by drainwatch notify test; nothing is wrong and there is nothing to do"}},
 		Title:    "Metering bug: specimen charged 12x since " + began.Format("15:04Z"),

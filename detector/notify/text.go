@@ -94,6 +94,7 @@ func (n *Notification) facts() (out []fact) {
 		state += ", part of " + *r.MergedInto
 	}
 	add("state", state)
+	add("began", r.Onset.Words())
 	if len(r.Scope.Users) > 0 {
 		shown := r.Scope.Users[:min(len(r.Scope.Users), maxUsersInText)]
 		text := strings.Join(quoted(shown), ", ")

@@ -56,7 +56,15 @@ func (p Period) Scale(w float64) Period {
 
 // Level returns what a measure of behaviour comes to over a period, 0 where it is unknown.
 func (p *Period) Level(m cohort.Measure) float64 {
-	n, d := 0.0, 0.0
+	n, d := p.Parts(m)
+	if n <= 0 || d <= 0 {
+		return 0
+	}
+	return n / d
+}
+
+// Parts returns what a measure's level is the quotient of.
+func (p *Period) Parts(m cohort.Measure) (n, d float64) {
 	switch m {
 	case cohort.RequestsPerTurn:
 		n, d = p.Requests-p.Background, p.asked()
@@ -70,11 +78,9 @@ func (p *Period) Level(m cohort.Measure) float64 {
 		n, d = p.Input-0.9*p.Cached, p.Input
 	case cohort.Turns:
 		n, d = p.Turns, p.Users
+	case cohort.NumMoments:
 	}
-	if n <= 0 || d <= 0 {
-		return 0
-	}
-	return n / d
+	return n, d
 }
 
 // asked returns turns, and active user-hours where no turns are sent.

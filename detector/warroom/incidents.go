@@ -85,6 +85,7 @@ type incidentDetail struct {
 	Alert       incident.Record     `json:"alert"` // the contract's own form
 	Headline    string              `json:"headline"`
 	Who         string              `json:"who"`
+	Began       string              `json:"began"`
 	Sure        string              `json:"sure"`
 	For         []incident.Evidence `json:"for"`
 	Against     []incident.Evidence `json:"against"`
@@ -198,7 +199,7 @@ func (s *Server) incident(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) detail(e *entry) incidentDetail {
 	x := incident.ExplainOne(e.latest)
 	d := incidentDetail{
-		Alert: x.Alert, Headline: x.Headline, Who: x.Who, Sure: x.Sure, For: x.For, Against: x.Against, RuledOut: []ruledOut{}, AlsoMoved: []ruledOut{},
+		Alert: x.Alert, Headline: x.Headline, Who: x.Who, Began: x.Began, Sure: x.Sure, For: x.For, Against: x.Against, RuledOut: []ruledOut{}, AlsoMoved: []ruledOut{},
 		WouldChange: x.WouldChange, Next: x.Next, Timeline: []change{}, Missing: e.latest.Revision - len(e.changes), MergedInto: e.latest.MergedInto,
 		said: s.saidOf(e.latest.Incident),
 	}

@@ -62,6 +62,7 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 <tr><th>who</th><td>{{inert .Detail.Who}}; {{$a.UsersAffected}} users affected</td></tr>
 <tr><th>since</th><td>{{clock $a.StartedAt}}, found {{clock $a.DetectedAt}}{{with $a.EndedAt}}, over since {{clock .}}{{end}}</td></tr>
 {{if not $a.Overcharge.IsZero}}<tr><th>how much</th><td>{{$a.Overcharge}} credits</td></tr>{{end}}
+{{if .Detail.Began}}<tr><th>began</th><td>{{.Detail.Began}}</td></tr>{{end}}
 <tr><th>how sure</th><td>{{.Detail.Sure}}</td></tr>
 {{range .Detail.For}}<tr><th>for</th><td>{{inert .Text}}</td></tr>{{end}}
 {{range .Detail.Against}}<tr><th>against</th><td>{{inert .Text}}</td></tr>{{end}}

@@ -1,0 +1,93 @@
+package detector
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/ledger"
+)
+
+// The promise of what is new: it came after the earliest moment that is stated, in at least 95% of worlds, whether users come to it at
+// one rate or at a rate that grows.
+func TestWaitedCovers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	const runs = 4000
+	for _, c := range []struct {
+		name  string
+		power float64 // users who came by t are as t^power
+		most  float64 // of the runs may be covered: all would be by any old bound
+	}{{"constant", 1, 1}, {"growing", 2, 0.965}} {
+		for _, n := range []int{2, 4, comers} {
+			covered := 0
+			for range runs {
+				first, last, sum := 0.0, 0.0, 0.0
+				for i := range n {
+					sum += rng.ExpFloat64()
+					last = 1e12 * math.Pow(sum, 1/c.power)
+					if i == 0 {
+						first = last
+					}
+				}
+				if waited(int64(n), int64(last-first)) >= int64(first) {
+					covered++
+				}
+			}
+			if share := float64(covered) / runs; share < 0.94 || share > c.most {
+				t.Errorf("%s rate, %d users: covered in %v of the runs", c.name, n, share)
+			}
+		}
+	}
+}
+
+// What rows say of an onset: between the last that was right and the first that was not, as far as the share of those hit lets it be
+// told.
+func TestBracketRows(t *testing.T) {
+	row := func(at int64, hit bool) ledger.Chance { return ledger.Chance{At: (1000 + at) * 1e9, Hit: hit} }
+	rows := func(hits string) (out []ledger.Chance) {
+		for i, c := range hits {
+			out = append(out, row(int64(i), c == 'x'))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name        string
+		about       ledger.About
+		rate, base  float64
+		from, to    int64 // seconds
+		presentKept bool
+	}{
+		{name: "all from one row on", about: ledger.About{Rows: rows("..........xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: 9, to: 10},
+		{name: "half of the rows: a few that were right may have been spared", about: ledger.About{Rows: rows("..........x.xx..x.x."), Hits: 40, Trials: 80}, rate: 0.5, from: 5, to: 10},
+		{name: "a chance hit long before is none of it", about: ledger.About{Rows: rows("x.......................................xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: 0, to: 40},
+		{name: "nothing was right before: what was said of that stands", about: ledger.About{Rows: rows("xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: -50, to: 0},
+		{name: "a price list that took another's place", about: ledger.About{Rows: rows("..........xxxxxxxxxx"), Hits: 80, Trials: 80, Wider: true}, rate: 1, from: 9, to: 10},
+		{name: "a release that spreads", about: ledger.About{Rows: rows("..........x........x"), Hits: 40, Trials: 80, Wider: true}, rate: 1, presentKept: true},
+		{name: "no row was hit", about: ledger.About{Rows: rows("..........")}, rate: 1, presentKept: true},
+		{name: "the rows that tell are not there", about: ledger.About{Rows: rows("....x....."), Hits: 500, Trials: 500}, rate: 1, base: 0.2, presentKept: true},
+	} {
+		f := &fleet{first: 900e9, store: cohort.NewStore()}
+		l := &live{by: byFlag, flag: cohort.Over, rate: c.rate, base: max(c.base, cohort.PriorRate)}
+		present := incident.Interval{From: 950e9, To: 1100e9}
+		l.finding.Onset = present
+		l.finding.StartedAt = 1010e9
+		for _, r := range c.about.Rows {
+			if r.Hit {
+				l.finding.StartedAt = r.At
+				break
+			}
+		}
+		if from, to := tellOnset(&c.about, ledger.Odds{Quiet: l.chance(), Alike: 1, Level: l.level()}); to != 0 {
+			f.bracketRows(l, from, to)
+		}
+		want := incident.Interval{From: (1000 + c.from) * 1e9, To: (1000 + c.to) * 1e9}
+		if c.presentKept {
+			want = present
+		}
+		if l.finding.Onset != want || l.bracketed == c.presentKept {
+			t.Errorf("%s: between %d and %d s, want %d and %d", c.name, l.finding.Onset.From/1e9, l.finding.Onset.To/1e9, want.From/1e9, want.To/1e9)
+		}
+	}
+}

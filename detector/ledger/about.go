@@ -1,0 +1,103 @@
+package ledger
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Chance is a row that could have been affected.
+type Chance struct {
+	At  int64
+	Hit bool
+}
+
+// Odds are what the rows about a pivot are judged by: how often one is affected in quiet times, how many tell as much as one, and the
+// level of confidence.
+type Odds struct{ Quiet, Alike, Level float64 }
+
+// About is what a scope's rows did about the first affected one: each of Rows, in the order of time, and Hits of Trials after the last
+// of them. Rows may not reach back as far as there are any.
+type About struct {
+	Rows         []Chance
+	Hits, Trials int64
+	Wider        bool // the rows are of more than the claim's scope
+}
+
+// How many rows of a partition are kept up to the pivot of a claim and after it: enough to tell the onset of a fault that hits one row
+// in a hundred, and of a price that creeps for hours before it shows.
+const (
+	aboutBefore = 4096
+	aboutAfter  = 1024
+)
+
+// about gathers an About, partition by partition. Its zero value is ready.
+type about struct {
+	ring   []Chance // the latest of this partition up to the pivot,
+	oldest int      // in a circle from here on, once it is full
+	after  []Chance
+	hits   int64 // of this and the partitions before it, that are in neither
+	trials int64
+	rows   []Chance // of the partitions before
+	from   int64    // before this rows are missing,
+	to     int64    // and after it some are; 0 is never
+}
+
+// note takes in a row of the claim's scope. Those of a partition come in the order of their times.
+func (a *about) note(pivot int64, c Chance) {
+	switch {
+	case c.At <= pivot && len(a.ring) < aboutBefore:
+		a.ring = append(a.ring, c)
+	case c.At <= pivot:
+		a.from = max(a.from, a.ring[a.oldest].At+1)
+		a.ring[a.oldest] = c
+		a.oldest = (a.oldest + 1) % aboutBefore
+	case len(a.after) < aboutAfter:
+		a.after = append(a.after, c)
+	default:
+		if last := a.after[aboutAfter-1].At; a.to == 0 || last < a.to {
+			a.to = last
+		}
+		a.count(c)
+	}
+}
+
+func (a *about) count(c Chance) {
+	a.trials++
+	if c.Hit {
+		a.hits++
+	}
+}
+
+func (a *about) endPartition() {
+	a.rows = append(append(a.rows, a.ring...), a.after...)
+	a.ring, a.after, a.oldest = nil, nil, 0
+}
+
+// all returns what was gathered, as far as every partition's rows are there.
+func (a *about) all() About {
+	a.endPartition()
+	to := a.to
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	var out About
+	for _, c := range a.rows {
+		switch {
+		case c.At > to:
+			a.count(c)
+		case c.At >= a.from:
+			out.Rows = append(out.Rows, c)
+		}
+	}
+	slices.SortFunc(out.Rows, func(x, y Chance) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(one(x.Hit), one(y.Hit))) })
+	out.Hits, out.Trials = a.hits, a.trials
+	return out
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

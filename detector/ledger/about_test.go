@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// Whatever lies in which partition, the rows about the pivot come in order, none twice, none left out between the first and the last of
+// them, and what is not among them is counted.
+func TestAboutIsWhatTheScopeDid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var a about
+		var want []Chance
+		pivot := int64(rapid.IntRange(0, 20000).Draw(t, "pivot"))
+		for range rapid.IntRange(1, 3).Draw(t, "partitions") {
+			at := int64(0)
+			step := int64(rapid.IntRange(1, 9).Draw(t, "step"))
+			for range rapid.SampledFrom([]int{0, 5, 3000, 6000}).Draw(t, "rows") {
+				at += step
+				c := Chance{at, at%7 == 0}
+				a.note(pivot, c)
+				want = append(want, c)
+			}
+			a.endPartition()
+		}
+		slices.SortFunc(want, func(x, y Chance) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(one(x.Hit), one(y.Hit))) })
+		got := a.all()
+		if len(got.Rows) == 0 {
+			if n := int64(len(want)); n > 0 && got.Trials != n && n < aboutAfter {
+				t.Fatalf("%d rows, and %d counted", n, got.Trials)
+			}
+			return
+		}
+		first := slices.IndexFunc(want, func(c Chance) bool { return c.At >= got.Rows[0].At })
+		if !slices.Equal(got.Rows, want[first:first+len(got.Rows)]) {
+			t.Fatalf("%d rows from %v on are not those of the scope", len(got.Rows), got.Rows[0])
+		}
+		hits := int64(0)
+		for _, c := range want[first+len(got.Rows):] {
+			hits += int64(one(c.Hit))
+		}
+		if n := int64(len(want) - first - len(got.Rows)); got.Trials != n || got.Hits != hits {
+			t.Fatalf("%d of %d after the last, want %d of %d", got.Hits, got.Trials, hits, n)
+		}
+		if len(want) <= aboutAfter && len(got.Rows) != len(want) {
+			t.Fatalf("%d rows of %d", len(got.Rows), len(want))
+		}
+	})
+}
+
+// Only rows of the claim's scope that could bear the flag count, a day before the incident too, and none that another claim has taken.
+func TestAboutTakesChancesOnly(t *testing.T) {
+	c := claimOf(cohort.Over)
+	c.Pivot, c.Around = onset+1e9, c.Where
+	other := claimOf(cohort.Duplicate)
+	other.Incident = "inc_0"
+	b := NewBooker([]Claim{other, c})
+	at := func(ns int64, more func(*cohort.Row)) cohort.Row {
+		return row(func(it *cohort.Row) {
+			it.Event.Time = onset + ns
+			if more != nil {
+				more(it)
+			}
+		})
+	}
+	b.Add(at(-3600e9, nil))
+	b.Add(at(0, func(it *cohort.Row) { it.Quote.Known = false }))
+	b.Add(at(0, func(it *cohort.Row) { it.Event.Dims[event.Plan] = "free" }))
+	b.Add(at(0, func(it *cohort.Row) { it.Event.Status = event.Failed }))
+	b.Add(at(1e9, flagged(cohort.Over)))
+	b.Add(at(2e9, flagged(cohort.Duplicate)))
+	b.Add(at(3e9, flagged(cohort.Over)))
+	b.Add(at(20e9, flagged(cohort.Over)))
+	want := []Chance{{onset - 3600e9, false}, {onset + 1e9, true}, {onset + 3e9, true}}
+	if got := b.Results()["inc_1"].About; !slices.Equal(got.Rows, want) || got.Trials != 0 {
+		t.Errorf("got %v and %d more, want %v", got.Rows, got.Trials, want)
+	}
+}
