@@ -24,7 +24,7 @@ func labels(t *fixtures.Truth) []backtest.Label {
 	for _, i := range t.Incidents {
 		l := backtest.Label{
 			ID: i.ID, Class: i.Class, Cause: i.Cause, Scope: incident.Scope(i.Scope),
-			StartedAt: i.StartedAt, EndedAt: i.EndedAt, Overcharge: i.Overcharge,
+			OnsetAt: i.OnsetAt, Course: i.Course, StartedAt: i.StartedAt, EndedAt: i.EndedAt, Overcharge: i.Overcharge,
 			HasLedger: len(i.Ledger) > 0, Estimate: i.Estimate, Silent: i.Expect == fixtures.InfoOrNothing, Hits: i.Hits(),
 		}
 		if !l.Silent {

@@ -32,6 +32,7 @@ type evaluation struct {
 	maxLedgerError                float64
 	held                          bool
 	minPagedOnce                  float64
+	minOnset, minFactor           float64
 	minOpenRecall                 float64
 }
 
@@ -41,8 +42,8 @@ func newEvaluateCmd() *cobra.Command {
 		Use:   "evaluate",
 		Short: "Run labelled scenarios through the detector and print the score card",
 		Long: `evaluate simulates scenarios whose truth is known, replays them through the detector and compares: were the
-incidents found, with the right class, cause and scope, how long after the onset, is the money right, and what was
-said that is not true. With a bar (--min-…, --max-…) it exits with 3 if the bar is missed.
+incidents found, with the right class, cause and scope, how long after the onset, does the interval that is stated for the
+onset hold it, is the money right, and what was said that is not true. With a bar (--min-…, --max-…) it exits with 3 if the bar is missed.
 
 A seed makes a world of a scenario. Seeds 1 to 100 are for tuning, those from 101 on for testing: a figure that is
 shown to others comes from test seeds, which nothing was fitted to. One run takes seeds of one kind only. The same
@@ -84,6 +85,8 @@ looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simula
 	f.DurationVar(&o.maxDelay, "max-delay", 0, "bar: longest time from onset to decision")
 	f.Float64Var(&o.maxLedgerError, "max-ledger-error", 0, "bar: largest relative error of an overcharge that the rows tell exactly")
 	f.Float64Var(&o.minPagedOnce, "min-paged-once", 0, "bar: least share of the incidents that page which do so once only")
+	f.Float64Var(&o.minOnset, "min-onset", 0, "bar: least share of the stated intervals of an onset that hold the moment at which the fault was switched on")
+	f.Float64Var(&o.minFactor, "min-factor", 0, "bar: least share of bugs of which the cause's own factor moved most")
 	f.BoolVar(&o.held, "held", false, "judge the bars above without the scenarios that are known to be open")
 	f.Float64Var(&o.minOpenRecall, "min-open-recall", 0, "bar: least share found with the right class in the scenarios that are known to be open")
 	return cmd
@@ -227,6 +230,8 @@ func (o *evaluation) bars(cmd *cobra.Command, scenarios []*fixtures.Scenario, ca
 	atMost("max-delay", t.Delay.Max, o.maxDelay.Seconds())
 	atMost("max-ledger-error", t.LedgerMax, o.maxLedgerError)
 	atLeast("min-paged-once", t.PagedOnce.Value(), o.minPagedOnce)
+	atLeast("min-onset", t.Onset.Holds.Value(), o.minOnset)
+	atLeast("min-factor", t.Factors.Named.Value(), o.minFactor)
 	atLeast("min-open-recall", open.Recall.Value(), o.minOpenRecall)
 	return bars
 }

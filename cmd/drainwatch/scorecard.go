@@ -106,6 +106,14 @@ func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card)
 		x := &g.totals
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", g.name, x.Rows.N, spreadCells(x.Rows, figure), spreadCells(x.Buckets, figure))
 	}
+	if onsets := append(groups, courses(card)...); len(onsets) > 1 {
+		fmt.Fprintln(t)
+		fmt.Fprintln(t, "ONSET\tSTATED\tHOLDS SWITCH-ON\t\tHOLDS FIRST ROW\t\tWIDTH P50\tP90\tP95\tMAX")
+		for _, g := range onsets {
+			x := &g.totals.Onset
+			fmt.Fprintf(t, "%s\t%d of %d\t%s\t%s\t%s\n", g.name, x.Stated.Hits, x.Stated.Of, shareCells(x.Holds), shareCells(x.Hit), spreadCells(x.Width, seconds))
+		}
+	}
 	if calibration.Records > 0 {
 		fmt.Fprintln(t)
 		fmt.Fprintln(t, "CONFIDENCE\tRECORDS\tMEAN\tCLASS RIGHT")
@@ -120,6 +128,9 @@ func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card)
 	fmt.Fprintf(w, "false pages    %s\n", rateText(card.False(incident.Page)))
 	fmt.Fprintf(w, "false tickets  %s\n", rateText(card.False(incident.Ticket)))
 	total := card.Total()
+	f := &total.Factors
+	fmt.Fprintf(w, "factors        the cause's moved most in %d of %d bugs; product = ratio within 1%% in %d of %d, off by %.2g%% at most\n",
+		f.Named.Hits, f.Named.Of, f.Product.Hits, f.Product.Of, 100*f.OffMax)
 	_, err = fmt.Fprintf(w, "paged once     %d of %d that paged; most revisions of one incident: %d\n", total.PagedOnce.Hits, total.PagedOnce.Of, total.RevisionsMax)
 	return err
 }
@@ -148,6 +159,26 @@ func grouping(card *backtest.Card) []group {
 		}
 	}
 	return append(out, group{"all", card.Total()})
+}
+
+// bugCourse is how a bug came; "" of what people do.
+func bugCourse(l *backtest.Label) string {
+	if l.Class == "abuse" || l.Class == "organic" {
+		return ""
+	}
+	return l.Course
+}
+
+// courses lists the bugs by how they came: at once, rising, or with a release that spreads.
+func courses(card *backtest.Card) []group {
+	by := card.By(bugCourse)
+	var out []group
+	for _, course := range slices.Sorted(maps.Keys(by)) {
+		if course != "" {
+			out = append(out, group{"bugs, " + course, by[course]})
+		}
+	}
+	return out
 }
 
 // shareCells fills two columns: the share, and its interval.

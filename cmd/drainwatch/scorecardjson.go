@@ -15,7 +15,8 @@ type (
 		Seeds        seedsJSON                  `json:"seeds"`
 		Scenarios    []trialJSON                `json:"scenarios"`
 		ByClass      map[string]backtest.Totals `json:"by_class"`
-		ByCause      map[string]backtest.Totals `json:"by_cause"` // class/cause
+		ByCause      map[string]backtest.Totals `json:"by_cause"`  // class/cause
+		ByCourse     map[string]backtest.Totals `json:"by_course"` // of bugs: step, ramp, rollout
 		ByScenario   map[string]backtest.Totals `json:"by_scenario"`
 		Total        backtest.Totals            `json:"total"`
 		Recall       float64                    `json:"recall"`
@@ -59,7 +60,10 @@ type (
 		Incidents   int      `json:"incidents"` // that turned out to be this one
 		Revisions   int      `json:"revisions"`
 		OnsetSec    float64  `json:"onset_error_sec"`
-		LedgerError *float64 `json:"ledger_error"` // null where there is no ledger, or where nothing was owed
+		OnsetHeld   *bool    `json:"onset_held"`      // null where no interval is stated
+		OnsetWidth  float64  `json:"onset_width_sec"` // 0 there
+		FactorNamed *bool    `json:"factor_named"`    // null where the cause moves none, or there is no ratio
+		LedgerError *float64 `json:"ledger_error"`    // null where there is no ledger, or where nothing was owed
 		Estimate    bool     `json:"estimate"`
 	}
 	foundJSON struct {
@@ -79,11 +83,12 @@ func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest
 	}
 	out := cardJSON{
 		Seeds: seedsJSON{seeds.set(), seeds.first, seeds.last}, Scenarios: []trialJSON{},
-		ByClass: card.By(labelClass), ByCause: card.By(labelCause), ByScenario: map[string]backtest.Totals{},
+		ByClass: card.By(labelClass), ByCause: card.By(labelCause), ByCourse: card.By(bugCourse), ByScenario: map[string]backtest.Totals{},
 		Total: total, Recall: total.Recall.Value(), Cause: total.Cause.Value(), Scope: total.Scope.Value(), UserWeeks: card.UserWeeks(),
 		FalsePages: card.False(incident.Page), FalseTickets: card.False(incident.Ticket), FalseInfos: card.False(incident.Info).Count,
 		Calibration: calibration, Bars: bars,
 	}
+	delete(out.ByCourse, "")
 	for _, name := range card.Scenarios() {
 		out.ByScenario[name] = card.Of(func(of string) bool { return of == name }).Total()
 	}
@@ -94,7 +99,13 @@ func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest
 				Label: m.Label.ID, Incident: m.Record.Incident, Class: m.Class, Cause: m.Cause, Scope: m.Scope,
 				Severity: m.Severity, Confidence: m.Record.Confidence, Rows: m.Rows, Buckets: m.Buckets,
 				Pages: m.Heard.Pages, Tickets: m.Heard.Tickets, Incidents: m.Heard.Incidents, Revisions: m.Heard.Revisions,
-				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate,
+				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate, OnsetWidth: m.Bracket.Width.Seconds(),
+			}
+			if m.Bracket.Stated {
+				j.OnsetHeld = &m.Bracket.Holds
+			}
+			if m.Factor.Asked {
+				j.FactorNamed = &m.Factor.Named
 			}
 			if !m.Label.EvidentAt.IsZero() {
 				evident := m.Evident.Seconds()

@@ -84,6 +84,8 @@ type Totals struct {
 	Buckets Spread `json:"buckets_until_found"`    // and 10-minute buckets with such rows
 
 	OnsetMaxSec float64 `json:"onset_error_max_sec"`
+	Onset       Onsets  `json:"onset"`
+	Factors     Splits  `json:"factors"`
 	LedgerMax   float64 `json:"ledger_error_max"` // largest relative error where the truth can be known exactly
 
 	PagedOnce    Share `json:"paged_once"`    // of those that woke somebody, how many did so once only
@@ -202,6 +204,8 @@ func (c *Card) totals(of func(*Label) bool) Totals {
 	var t Totals
 	var class, cause, scope, loud, paged, once int
 	var delays, evident, rows, buckets []float64
+	var began onsets
+	var split splits
 	for i := range c.runs {
 		s := &c.runs[i].Score
 		for _, l := range s.due() {
@@ -220,6 +224,8 @@ func (c *Card) totals(of func(*Label) bool) Totals {
 			paged += one(m.Heard.Pages > 0)
 			once += one(m.Heard.Pages == 1)
 			t.RevisionsMax = max(t.RevisionsMax, m.Heard.Revisions)
+			began.add(m)
+			split.add(m)
 			delays = append(delays, m.Delay.Seconds())
 			if !m.Label.EvidentAt.IsZero() {
 				evident = append(evident, m.Evident.Seconds())
@@ -235,6 +241,7 @@ func (c *Card) totals(of func(*Label) bool) Totals {
 	}
 	t.Recall, t.Cause, t.Scope, t.Severity = newShare(class, t.Labels), newShare(cause, t.Labels), newShare(scope, t.Labels), newShare(loud, t.Labels)
 	t.PagedOnce = newShare(once, paged)
+	t.Onset, t.Factors = began.figures(), split.figures()
 	t.Delay, t.Evident, t.Rows, t.Buckets = newSpread(delays), newSpread(evident), newSpread(rows), newSpread(buckets)
 	return t
 }

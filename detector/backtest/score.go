@@ -16,6 +16,8 @@ type Label struct {
 	ID                 string
 	Class, Cause       string
 	Scope              incident.Scope
+	OnsetAt            time.Time // when it was switched on, whether or not it hit anybody then; zero is not known
+	Course             string    // how it came, in the words of those who know: step, ramp, rollout
 	StartedAt, EndedAt time.Time // of the first and last affected row; a zero EndedAt is "goes on"
 	Overcharge         event.Sum
 	HasLedger          bool // Overcharge is known: abuse and organic growth have none
@@ -32,9 +34,11 @@ type Match struct {
 	Label  Label
 	Record incident.Record
 
+	Factor              Factors       // what its split is worth
 	Class, Cause, Scope bool          // named as the label has it; Cause implies Class
 	Severity            bool          // as loud as the label has it; true where the label does not say
 	Onset               time.Duration // stated start less true start
+	Bracket             Bracket       // what the stated interval of the onset is worth
 	Delay               time.Duration // true start to first decision
 	Evident             time.Duration // EvidentAt to first decision, negative if that came first; 0 without EvidentAt
 	Rows, Buckets       int           // of Hits, rows until the first decision and the 10-minute buckets that hold them
@@ -147,6 +151,7 @@ func compare(l Label, r incident.Record) Match {
 		Onset: r.StartedAt.Sub(l.StartedAt), Delay: r.DetectedAt.Sub(l.StartedAt), LedgerError: math.NaN(),
 	}
 	m.Cause = m.Class && r.Cause == l.Cause
+	m.Bracket, m.Factor = bracket(&l, &r), factors(&l, &r)
 	m.Severity = l.Severity == "" || r.Severity == l.Severity
 	if !l.EvidentAt.IsZero() {
 		m.Evident = r.DetectedAt.Sub(l.EvidentAt)

@@ -26,6 +26,14 @@ func causeOf(class, name string) verdict.Cause {
 	return verdict.Cause{What: strings.ReplaceAll(name, "_", " ")}
 }
 
+// FactorOf returns the factor that a cause moves, "" of a cause that is not known and of one that moves no charge.
+func FactorOf(class, cause string) string {
+	if c := causeOf(class, cause); c != verdict.Window {
+		return c.Factor
+	}
+	return ""
+}
+
 // Causes returns the names of the causes that are told apart, by class.
 func Causes() map[string][]string {
 	names := map[string][]string{}
