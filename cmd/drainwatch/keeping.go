@@ -63,6 +63,20 @@ func (s *service) keep(store checkpoint.Store, acceptLoss bool) {
 	}, func() float64 { return s.checkpointAge(time.Now()).Seconds() })
 }
 
+// openStore opens the store that is in Kafka, if that is where it is.
+func (s *service) openStore(ctx context.Context) error {
+	if s.keeping == nil || s.keeping.store != nil {
+		return nil
+	}
+	s.enter("reading which checkpoints there are")
+	store, err := checkpoint.OpenKafka(ctx, s.client, s.topic("internal.checkpoints"), s.conf.Ingest.Group+"/"+s.conf.Ingest.Topic)
+	if err != nil {
+		return err
+	}
+	s.keeping.store = store
+	return nil
+}
+
 // write keeps a checkpoint.
 func (s *service) write(ctx context.Context, owner string, c *checkpoint.Checkpoint) error {
 	k := s.keeping

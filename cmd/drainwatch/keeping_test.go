@@ -101,3 +101,43 @@ func TestRunRefusesForeignCheckpoints(t *testing.T) {
 		}
 	}
 }
+
+// With state.store: kafka nothing is needed on the machine to go on. Row 26 of the fault matrix: when the checkpoints in the topic are
+// deleted, all that is retained is read again, and that is said.
+func TestFault26CheckpointsDeleted(t *testing.T) {
+	t.Setenv("DRAINWATCH_STATE_STORE", "kafka")
+	b := startBroker(t)
+	b.topic(t, "usage", 1)
+	var lines []string
+	for i := range 100 {
+		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
+	}
+	b.produce(t, "usage", lines...)
+	const topic = "drainwatch.internal.checkpoints"
+	for _, tt := range []struct{ name, says string }{
+		{"first", "run: first start"}, {"next", "run: goes on from a checkpoint"}, {"deleted", "run: reads a partition from its beginning"},
+	} {
+		if tt.name == "deleted" {
+			for p := range int32(8) {
+				var keys [][]byte
+				if _, err := b.Scan(t.Context(), topic, p, 0, func(_ int64, key, _ string, _ bool) error {
+					keys = append(keys, []byte(key))
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if len(keys) > 0 {
+					if err := b.WriteTo(t.Context(), topic, p, keys, make([][]byte, len(keys))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir()) // another machine each time
+		d := startDaemon(t, freeAddress(t), "run", "--brokers", b.address, "--api", "127.0.0.1:0", "--log-format", "json", "--probes", "127.0.0.1:0")
+		await(t, "all rows", func() bool { return strings.Contains(d.errs.String(), "run: caught up with the topic") })
+		if code := d.stop(t); code != exitDone || !strings.Contains(d.errs.String(), tt.says) {
+			t.Fatalf("%s: exit code %d, and it does not say %q:\n%s", tt.name, code, tt.says, d.errs.String())
+		}
+	}
+}

@@ -30,7 +30,8 @@ Start as many instances as you like, with one configuration: Kafka shares the pa
 them decides on incidents. What one that dies had not said is said by whoever takes over, once. Those beyond the number
 of partitions wait.
 
-What is known is kept in checkpoints, every state.every and when a partition goes elsewhere: whoever takes it up goes on
+What is known is kept in checkpoints, under state.path or with state.store: kafka in an internal topic, every
+state.every and when a partition goes elsewhere; what has not changed is not written again: whoever takes it up goes on
 from the newest that verifies, and says what would have been said. Without one the partition is read again from where
 the first start began. It refuses to start when retention removed records that it has not read yet, or, without a checkpoint,
 that it has; --accept-loss goes on without them.`,
@@ -79,17 +80,16 @@ func runService(cmd *cobra.Command, _ []string) error {
 	}
 	conf.logWarnings(log)
 	registry := newRegistry()
-	if conf.State.Store != "dir" {
-		return usagef("check configuration: state.store: checkpoints in Kafka are not part of this version; use dir")
-	}
 	s := newService(conf, log, registry)
 	acceptLoss, err := cmd.Flags().GetBool("accept-loss")
 	if err != nil {
 		return err
 	}
-	kept, err := checkpoint.OpenDir(conf.checkpointDir())
-	if err != nil {
-		return err
+	var kept checkpoint.Store // of a topic: once there is a connection
+	if conf.State.Store == "dir" {
+		if kept, err = checkpoint.OpenDir(conf.checkpointDir()); err != nil {
+			return err
+		}
 	}
 	s.keep(kept, acceptLoss)
 	s.blindness = newBlindness(log, registry)

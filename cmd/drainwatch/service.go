@@ -333,6 +333,9 @@ func (s *service) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openStore(ctx); err != nil {
+		return err
+	}
 	if s.keeping == nil {
 		s.sayLost(lost)
 	} else if first {

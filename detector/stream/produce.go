@@ -39,6 +39,10 @@ const (
 // one request under way at a time. While brokers are away it tries again until ctx ends; a lost answer may thereby write a
 // message twice, so receivers must drop repeats. After an error some may have been written.
 func (c *Client) Write(ctx context.Context, topic string, messages []Message) error {
+	return c.write(ctx, topic, messages, partitionOf)
+}
+
+func (c *Client) write(ctx context.Context, topic string, messages []Message, partition func(key []byte, partitions int) int32) error {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -58,7 +62,7 @@ func (c *Client) Write(ctx context.Context, topic string, messages []Message) er
 	n := len(where.leaders)
 	pending := make(map[int32][]Message)
 	for _, m := range messages {
-		p := partitionOf(m.Key, n)
+		p := partition(m.Key, n)
 		pending[p] = append(pending[p], m)
 	}
 	for failures := 0; len(pending) > 0; {
