@@ -23,7 +23,7 @@ SOAK_MINUTES ?= 3
 SOAK_SEED    ?= 1
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts simulation soak nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts leave-one-out simulation soak nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,12 @@ soak: ## Kill, freeze and stop three instances and three brokers for SOAK_MINUTE
 	@line=$$(mktemp); trap 'rm -f "$$line"' EXIT; code=0; \
 	  DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestSoak$$' -v -count=1 -timeout 24h -soak=$(SOAK_MINUTES)m -soak-seed=$(SOAK_SEED) -soak-line="$$line" $(ARGS) || code=$$?; \
 	  cat "$$line"; exit $$code
+
+# Half an hour of one core a seed. Every cause, and innocents; a run that was stopped goes on where it was.
+LEAVE_SEEDS ?= 1
+LEAVE_WORLDS ?= background,cache-lost,cache-miss,context-bloat,declared-price,drain-20x,drain-new-20x,duplicates,failures-charged,farming,gauge-fast,learned-price,lost-rows,missing-tokens,penalties,price-user,recharged,retry-loop,shared-account,surge,token-count,token-recount,twin-bot,twin-overnight,undeclared-price,under-price
+leave-one-out: ## Measure what each piece of evidence is worth: the table in detector/verdict/doc.go
+	$(GO) run ./cmd/drainwatch evaluate --leave-one-out --only $(LEAVE_WORLDS) --seeds $(LEAVE_SEEDS) --results '$(CURDIR)/out/leave.jsonl' $(ARGS)
 
 nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)
 	$(GO) test ./stats/sequential -run '^TestNominalAgainstReal$$' -count=1 -timeout 1h -nominal $(ARGS)

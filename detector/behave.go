@@ -30,7 +30,7 @@ func (f *fleet) watchBehaviour() {
 		return
 	}
 	for _, b := range verdict.Behaviours {
-		if f.store.All.Base(b.Measure).Users < measureBase {
+		if f.store.All.Base(b.Measure).Users < measureBase || !f.o.Hearing.Hears(verdict.SignalOfMeasure(b.Measure)) {
 			continue // nobody knows yet how people usually differ from their own past
 		}
 		spans := windows[1:2]
@@ -48,7 +48,7 @@ func (f *fleet) watchBehaviour() {
 func (f *fleet) watchMeasure(b verdict.Behaviour, spans []int64) {
 	for range 3 {
 		from, ok := f.shifted(b.Measure, spans)
-		if !ok || !f.localiseMeasure(b, from) {
+		if !ok || !f.says(verdict.SignalOfMeasure(b.Measure), f.localiseMeasure(b, from)) {
 			return
 		}
 	}
@@ -71,9 +71,6 @@ func (f *fleet) young(v *cohort.Value) bool {
 
 // evidence returns the nats for a shift of m upwards, over a stretch of a value that is brief or not.
 func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, brief bool) (nats, shift float64) {
-	if up, users := counted(&w, brief); !f.broad(m, up, users, brief) {
-		return 0, 0
-	}
 	mean, variance := f.normal(v, m)
 	shift = w.Mean() - mean
 	if shift < measureShift {
@@ -83,7 +80,11 @@ func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, bri
 	if brief {
 		each = w.N / w.Brief // those who began within the hour are fewer than those who are at work
 	}
-	return w.N / clusterOf(m, each) * shift * shift / (2 * variance), shift
+	nats = w.N / clusterOf(m, each) * shift * shift / (2 * variance)
+	if up, users := counted(&w, brief); !f.broad(m, up, users, brief) && (nats <= f.nats(RuleMeasures) || f.says(verdict.Breadth, true)) {
+		return 0, shift
+	}
+	return nats, shift
 }
 
 // alike is how alike the requests of a user's hour are: the share of the variance that the hour accounts for, and then some,
@@ -190,7 +191,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
-	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from))) {
+	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || f.says(verdict.Breadth, !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from)))) {
 		cuts = cuts[1:]
 	}
 	if len(cuts) == 0 || cuts[0].Score < f.nats(RuleMeasures) {
@@ -206,10 +207,11 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
-	if b.Measure == cohort.OutputPerRequest && !f.metered(l.where) {
+	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
 	}
-	if cause == verdict.TokenCount && f.busier(l) || f.denied(l) || cause == verdict.RequestLoop && l.inside.Turns == 0 && !namesClient(l.where) {
+	if cause == verdict.TokenCount && f.says(verdict.Busier, f.busier(l)) || f.says(verdict.Denied, f.denied(l)) ||
+		cause == verdict.RequestLoop && f.says(verdict.Turnless, l.inside.Turns == 0 && !namesClient(l.where)) {
 		return false // without turns, everybody's requests are a busy hour
 	}
 	if to := f.expected(l, cause); to > 0 {

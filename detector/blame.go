@@ -47,13 +47,19 @@ func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
 	}
 	best := b
 	for _, x := range verdict.Behaviours {
-		if x.Measure != cohort.OutputPerRequest && above(x.Measure) > measureShift && above(x.Measure) > 1.25*max(above(best.Measure), measureShift) {
+		if x.Measure == b.Measure || !f.o.Hearing.Hears(verdict.SignalOfMeasure(x.Measure)) {
+			continue
+		}
+		if x.Measure != cohort.OutputPerRequest && above(x.Measure) > measureShift && f.says(verdict.MovedMost, above(x.Measure) > 1.25*max(above(best.Measure), measureShift)) {
 			best = x
 		}
 	}
+	if best.Measure != b.Measure {
+		f.says(verdict.SignalOfMeasure(best.Measure), true)
+	}
 	if best.Measure == cohort.InputPerRequest {
 		output := math.Log(now.Output / now.Rows / (base.Output / base.Rows))
-		if !namesClient(l.where) || output > above(cohort.InputPerRequest)/2 {
+		if f.says(verdict.MeterCounts, !namesClient(l.where) || output > above(cohort.InputPerRequest)/2) {
 			return verdict.TokenCount
 		}
 	}
@@ -69,7 +75,9 @@ func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
 			continue
 		}
 		if _, ok := p.Expect[cause.Factor]; ok || len(p.Expect) == 0 {
-			return p.To.UnixNano()
+			if f.says(verdict.Planned, true) {
+				return p.To.UnixNano()
+			}
 		}
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
@@ -92,7 +93,7 @@ func (f *fleet) followMeasure(l *live) {
 		return
 	}
 	l.hit = period(&l.inside)
-	if !l.finding.Over && f.now-l.openedAt > cohort.Hour && f.denied(l) {
+	if !l.finding.Over && f.now-l.openedAt > cohort.Hour && f.says(verdict.Denied, f.denied(l)) {
 		l.finding.Over = true // it stands where it stood: the sums take back what the users' pasts seemed to say
 	}
 	if !l.finding.Over && f.settled(l) {

@@ -14,7 +14,7 @@ import (
 func (f *fleet) judge(l *live, cause verdict.Cause) {
 	off := l.inside.Flagged(l.flag)
 	if l.by == byFlag && l.flag == cohort.Over {
-		cause = verdict.OfOver(f.unmixed(l))
+		cause = verdict.OfOver(f.unmixed(l), f.o.Hearing)
 	}
 	var now, base verdict.Period
 	if l.drawn != nil {

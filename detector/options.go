@@ -10,6 +10,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/detector/window"
 )
 
@@ -89,6 +90,10 @@ type Options struct {
 	// users together. It is called by several goroutines, in no certain order; nil costs nothing.
 	Observe func(Score)
 
+	// Hearing is which evidence the verdicts go without, to learn what it is worth, and gathers which made a difference; nil hears all.
+	// It may be read once Finish has returned, and belongs to one engine.
+	Hearing *verdict.Hearing
+
 	LiveView bool // keep the cohorts of Snapshot up to date, for who watches
 	Answers  bool // keep what Rollup returns, for who asks
 
@@ -127,6 +132,9 @@ func (o *Options) withDefaults() {
 		o.Severity.MaterialCredits = DefaultMaterialCredits
 	}
 	o.Thresholds.withDefaults()
+	if o.Hearing == nil {
+		o.Hearing = &verdict.Hearing{}
+	}
 	if o.Dimensions == nil {
 		for d := range event.NumDims {
 			o.Dimensions = append(o.Dimensions, d)

@@ -57,10 +57,10 @@ func (f *fleet) drain(u *profile.Finding) {
 	if !f.warm {
 		return
 	}
-	cause := verdict.OfDrain(u)
+	cause := verdict.OfDrain(u, f.o.Hearing)
 	l := f.userLive(u.User, byUser)
 	if l == nil {
-		if cause.Class == verdict.Organic || !u.New() && f.moved(u.Leaf) {
+		if cause.Class == verdict.Organic || !u.New() && f.says(verdict.Released, f.moved(u.Leaf)) {
 			return
 		}
 		if !f.spend(u) {
@@ -147,7 +147,7 @@ func (f *fleet) settleSuspects() {
 	waiting := f.suspects[:0]
 	for _, s := range f.suspects {
 		switch {
-		case !alone(s.Flag) || !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag):
+		case !alone(s.Flag) || !f.o.Hearing.Hears(verdict.SignalOf(s.Flag)) || !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag):
 		case f.now-s.At < suspectWait:
 			waiting = append(waiting, s)
 		case len(users[s.Flag]) < f.rules.MinUsers:
@@ -171,6 +171,7 @@ func alone(flag cohort.Flag) bool {
 
 // single opens or updates the incident of one user whose rows are off, or of the cohort that it turns out not to be over for.
 func (f *fleet) single(s *profile.Finding) {
+	f.says(verdict.SignalOf(s.Flag), true)
 	since := s.Since
 	for _, l := range f.lives {
 		if l.by != byFlag || l.flag != s.Flag || l.user != s.User && l.user != "" {
@@ -240,7 +241,7 @@ func (f *fleet) link(k link) {
 	if f.o.Observe != nil && len(users) > 1 {
 		f.score(RuleFarm, k.device, float64(len(users)))
 	}
-	if float64(len(users)) < f.nats(RuleFarm) || !f.warm {
+	if !f.says(verdict.DeviceShared, float64(len(users)) >= f.nats(RuleFarm) && f.warm) {
 		return
 	}
 	l := f.userLive(k.device, byLinks)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
@@ -20,7 +21,9 @@ func (f *fleet) sharp(t *coded, flag cohort.Flag, base, cluster float64, from in
 		}
 	}
 	if fit.Gain > 0 {
-		weight = min(weight, max(1, f.dispersion(flag, f.where(fit, t), from)))
+		if by := max(1, f.dispersion(flag, f.where(fit, t), from)); f.says(verdict.Dispersion, by < weight) {
+			weight = by
+		}
 	}
 	return localise.Binomial(base, 1/weight)
 }

@@ -37,11 +37,11 @@ func (f *fleet) surge(where cohort.Where) {
 	}
 	base := f.baseline(probe)
 	ratio := busy(probe.hit) / max(busy(base), 1)
-	if f.blamed() {
+	if f.says(verdict.Blamed, f.blamed()) {
 		ratio = 0 // what a client's fault does to everybody's requests is not people's doing
 	}
 	switch {
-	case l == nil && ratio >= surgeStart && base.Users >= surgeUsers && probe.hit.Users >= surgeUsers && f.crowd():
+	case l == nil && ratio >= surgeStart && base.Users >= surgeUsers && probe.hit.Users >= surgeUsers && !f.says(verdict.Crowded, !f.crowd()):
 		probe.by, probe.openedAt = bySurge, f.now
 		probe.finding.StartedAt, probe.finding.Users = probe.onset, int(probe.hit.Users)
 		f.judge(probe, verdict.Surge)

@@ -178,7 +178,7 @@ func (o *Options) observe(f profile.Finding) {
 		if x <= 0 {
 			continue
 		}
-		if crying := f.Under(o.Thresholds.limits().Loosest(r)); verdict.OfDrain(&crying).Class != verdict.Organic {
+		if crying := f.Under(o.Thresholds.limits().Loosest(r)); verdict.OfDrain(&crying, &verdict.Hearing{}).Class != verdict.Organic {
 			o.Observe(Score{Rule: rule, User: f.User, At: f.At, Value: x})
 		}
 	}

@@ -47,12 +47,12 @@ func (f *fleet) watchFlags() {
 		f.lately = 0
 	}
 	for _, fam := range verdict.Families {
-		if !seen.Has(fam.Flag) || !f.ready(fam.Flag) {
+		if !seen.Has(fam.Flag) || !f.ready(fam.Flag) || !f.o.Hearing.Hears(verdict.SignalOf(fam.Flag)) {
 			continue
 		}
 		for range 4 { // several causes may stand at once
 			from, ok := f.passes(fam.Flag, dirty, spans)
-			if !ok || !f.localise(fam, from) {
+			if !ok || !f.says(verdict.SignalOf(fam.Flag), f.localise(fam, from)) {
 				break
 			}
 		}
@@ -111,6 +111,9 @@ func (f *fleet) passes(flag cohort.Flag, values []*cohort.Value, spans []int64) 
 	return from, ok
 }
 
+// says returns whether evidence that says something is heard.
+func (f *fleet) says(s verdict.Signal, says bool) bool { return f.o.Hearing.Says(s, says) }
+
 // ruleOf returns the rule that a flag cries by.
 func ruleOf(flag cohort.Flag) Rule {
 	if flag == cohort.GaugeOff {
@@ -143,7 +146,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
-	if !f.many(l) || l.flag.Estimated() && !f.unusual(l, best) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1] {
+	if f.says(verdict.Breadth, !f.many(l)) || l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1] {
 		return false
 	}
 	f.date(l)
@@ -261,7 +264,7 @@ func (f *fleet) unmixed(l *live) *cohort.Cell {
 
 func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {
 	for d, name := range leaf.Values {
-		if v := f.store.Value(event.Dim(d), name); v != nil && (f.usual(v, flag) > usualRate || f.ownPrice(v, flag)) {
+		if v := f.store.Value(event.Dim(d), name); v != nil && (f.says(verdict.UsualHere, f.usual(v, flag) > usualRate) || f.says(verdict.OwnPrice, f.ownPrice(v, flag))) {
 			return true
 		}
 	}
@@ -344,7 +347,7 @@ func (f *fleet) choose(cuts []localise.Cut, t *coded, from int64) (best localise
 		if math.Abs(c.Gain-best.Gain) > sameFit && !(c.Sums == best.Sums) {
 			continue
 		}
-		if len(c.Dims) == len(best.Dims) && f.adopted(c, t, from) != "" && f.adopted(best, t, from) == "" {
+		if len(c.Dims) == len(best.Dims) && f.says(verdict.Adoption, f.adopted(c, t, from) != "" && f.adopted(best, t, from) == "") {
 			was := best
 			best, loser = c, &was
 		} else if loser == nil {

@@ -25,6 +25,8 @@ type evaluation struct {
 	plots    string
 	card     string
 	quiet    quietRun
+	without  []string
+	leave    bool
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
@@ -55,12 +57,16 @@ out of the bars, so that what is reached elsewhere can be held.
 tangle-2 and tangle-3, which are played when --only names them, are worlds in which so many causes of different kinds overlap; each
 seed makes another choice of kinds, cohorts, sizes and times. The last line says how many causes woke people once only.
 
+--without goes without some of the evidence, to learn what it is worth; --leave-one-out does so for each piece in turn, and plays only
+those worlds again in which it made a difference: in the others every word would be the same.
+
 With --quiet-weeks it plays no scenarios but worlds of innocents, one a seed, until so many user-weeks are full: whatever is
 said there is false. Each world is a line of --results, so that a run that was stopped goes on where it was, and each can be
 looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simulate --scenario innocent-137 --seed 137.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
   drainwatch evaluate --only tangle-2,tangle-3 --seeds 20
+  drainwatch evaluate --only shared-account --without doer_crowd
   drainwatch evaluate --seeds 101-110 --plots ./pictures
   drainwatch evaluate --quiet-weeks 5000000 --results quiet.jsonl
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
@@ -76,7 +82,9 @@ looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simula
 	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
 	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
 	f.Float64Var(&o.quiet.weeks, "quiet-weeks", 0, "count false alarms over so many user-weeks of innocent traffic, from test seed 101 on unless --seeds says others")
-	f.StringVar(&o.quiet.results, "results", "", "file that keeps what --quiet-weeks has played, a JSON line a world; a run goes on from there")
+	f.StringVar(&o.quiet.results, "results", "", "file that keeps what --quiet-weeks or --leave-one-out has played, a JSON line a world; a run goes on from there")
+	f.StringSliceVar(&o.without, "without", nil, "codes of evidence that verdicts are to go without, comma-separated: "+signalCodes())
+	f.BoolVar(&o.leave, "leave-one-out", false, "play the scenarios without each piece of evidence in turn, and print what it is worth")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -107,12 +115,19 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	if cmd.Flags().Changed("quiet-weeks") {
 		return o.runQuiet(cmd, seeds, log)
 	}
-	if o.quiet.results != "" {
-		return usagef("read command line: --results keeps what --quiet-weeks has played; give both")
+	if o.quiet.results != "" && !o.leave {
+		return usagef("read command line: --results keeps what --quiet-weeks or --leave-one-out has played; give one of them too")
+	}
+	without, err := parseWithout(o.without)
+	if err != nil {
+		return err
 	}
 	scenarios, err := o.load()
 	if err != nil {
 		return err
+	}
+	if o.leave {
+		return o.leaveOneOut(cmd, scenarios, seeds, log)
 	}
 	var doc *document
 	if o.card != "" {
@@ -120,7 +135,7 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 			return err
 		}
 	}
-	trials, err := runTrials(cmd.Context(), scenarios, seeds, o.parallel, log)
+	trials, err := runTrials(cmd.Context(), scenarios, seeds, without, o.parallel, log)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const smallScenarios = "testdata/scenarios"
 // A scenario whose incident is plain is found with everything right, and the card says so the same way each time.
 func TestEvaluate(t *testing.T) {
 	args := []string{"evaluate", "--scenarios", smallScenarios, "--seeds", "2", "--log-level", "off"}
-	bars := []string{"--min-recall", "1", "--min-cause", "1", "--min-scope", "1", "--max-pages", "0", "--max-tickets", "0", "--max-delay", "1h", "--max-ledger-error", "0"}
+	bars := []string{"--min-recall", "1", "--min-cause", "1", "--min-scope", "1", "--max-pages", "0", "--max-tickets", "0", "--max-delay", "1h", "--max-ledger-error", "0", "--min-onset", "1", "--min-factor", "1"}
 	code, out, errs := run(t, "", append(append(args, "--json"), bars...)...)
 	if code != exitDone || errs != "" {
 		t.Fatalf("exit code %d: %s\n%s", code, errs, out)
@@ -46,6 +46,12 @@ func TestEvaluate(t *testing.T) {
 	// 800 users for 34 hours, twice; with no false page in so few user-weeks, thousands a million could still be.
 	if f := card.FalsePages; card.UserWeeks < 280 || card.UserWeeks > 2*800*34.0/168 || f.Count != 0 || f.PerMillion != 0 || f.High < 1e4 {
 		t.Errorf("%+v in %v user-weeks", f, card.UserWeeks)
+	}
+	if o := card.Total.Onset; o.Holds.Hits != 2 || o.Hit.Hits != 2 || o.Width.Max <= 0 || o.Width.Max > 120 || card.ByCourse["step"].Labels != 2 || len(card.ByCourse) != 1 {
+		t.Errorf("onset %+v, by course %+v", o, card.ByCourse)
+	}
+	if f := card.Total.Factors; f.Named.Hits != 2 || f.Product.Hits != 2 || f.OffMax > 1e-6 {
+		t.Errorf("factors %+v", f)
 	}
 	if k := card.Calibration; k.Records != 2 || len(k.Bins) != 1 || k.Bins[0].Right.Hits != 2 || k.Error <= 0 || k.Error > 0.2 {
 		t.Errorf("calibration %+v", k)

@@ -18,6 +18,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
 
@@ -28,7 +29,8 @@ type trial struct {
 	rows      int64
 	score     backtest.Score
 	userWeeks float64 // users with rows, times weeks
-	usersOff  int     // ledger rows that differ from the truth, where that can be known exactly
+	hearing   verdict.Hearing
+	usersOff  int // ledger rows that differ from the truth, where that can be known exactly
 }
 
 // onCard is what a score card keeps of the trial.
@@ -38,11 +40,11 @@ func (t *trial) onCard() backtest.Run {
 
 // runTrials plays every scenario with every seed, some side by side. The trials come back in the order of scenarios and
 // seeds, whichever ended first.
-func runTrials(ctx context.Context, scenarios []*fixtures.Scenario, seeds seedRange, parallel int, log zerolog.Logger) ([]*trial, error) {
+func runTrials(ctx context.Context, scenarios []*fixtures.Scenario, seeds seedRange, without verdict.Signals, parallel int, log zerolog.Logger) ([]*trial, error) {
 	var trials []*trial
 	for _, s := range scenarios {
 		for seed := seeds.first; seed <= seeds.last; seed++ {
-			trials = append(trials, &trial{scenario: s, seed: seed})
+			trials = append(trials, &trial{scenario: s, seed: seed, hearing: verdict.Hearing{Without: without}})
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -87,7 +89,9 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 		generated <- err
 	}()
 	sink := &trialSink{}
-	owed, summary, err := detect(ctx, conf.engineOptions(log), in, sink, func() {})
+	options := conf.engineOptions(log)
+	options.Hearing = &t.hearing
+	owed, summary, err := detect(ctx, options, in, sink, func() {})
 	r.CloseWithError(io.ErrClosedPipe) // ends the simulator, if the detector ended first
 	if gerr := <-generated; err == nil {
 		err = gerr

@@ -28,19 +28,7 @@ type CalibrationBin struct {
 // Calibration compares the confidence of each final record with whether its class is right. A record that no label explains
 // is wrong; what is only kept on record (info) and matches no label is left out, for nobody knows what the crowd was up to.
 func (c *Card) Calibration() (Calibration, error) {
-	var said []float64
-	var right []bool
-	for i := range c.runs {
-		s := &c.runs[i].Score
-		for j := range s.Matches {
-			said, right = append(said, s.Matches[j].Record.Confidence), append(right, s.Matches[j].Class)
-		}
-		for j := range s.Extra {
-			if s.Extra[j].Severity != incident.Info {
-				said, right = append(said, s.Extra[j].Confidence), append(right, false)
-			}
-		}
-	}
+	said, right := c.Confidences()
 	bins, err := stats.Reliability(said, right, calibrationBins)
 	if err != nil {
 		return Calibration{}, fmt.Errorf("calibrate confidences of %d records: %w", len(said), err)
@@ -55,4 +43,20 @@ func (c *Card) Calibration() (Calibration, error) {
 		out.Error = stats.ExpectedCalibrationError(bins)
 	}
 	return out, nil
+}
+
+// Confidences returns what Calibration compares: the confidence of each record, and whether its class is right.
+func (c *Card) Confidences() (said []float64, right []bool) {
+	for i := range c.runs {
+		s := &c.runs[i].Score
+		for j := range s.Matches {
+			said, right = append(said, s.Matches[j].Record.Confidence), append(right, s.Matches[j].Class)
+		}
+		for j := range s.Extra {
+			if s.Extra[j].Severity != incident.Info {
+				said, right = append(said, s.Extra[j].Confidence), append(right, false)
+			}
+		}
+	}
+	return said, right
 }

@@ -81,15 +81,29 @@ const (
 	Machine
 )
 
+// Sign is what tells who draws.
+type Sign uint8
+
+// The signs, in the order in which they are heard.
+const (
+	SignCrowd Sign = iota
+	SignIntruder
+	SignNew
+	SignScript
+	SignSleepless
+	SignEven
+	NumSigns
+)
+
 // Doer says who seems to draw where a finding is strong. Volume alone accuses nobody: without a new identity and without signs of
-// a machine, of which hardly ever pausing is one, it is a busy owner.
-func (f *Finding) Doer() Doer {
+// a machine, of which hardly ever pausing is one, it is a busy owner. says returns whether a sign that says something is heard.
+func (f *Finding) Doer(says func(s Sign, is bool) bool) Doer {
 	switch {
-	case f.Crowd():
+	case says(SignCrowd, f.Crowd()):
 		return Many
-	case f.Intruder() || (f.New() || f.Novel >= novelNats) && f.Elsewhere():
+	case says(SignIntruder, f.Intruder()) || says(SignNew, (f.New() || f.Novel >= novelNats) && f.Elsewhere()):
 		return Stranger
-	case f.Script() || f.Sleepless() || f.Even() && f.Automation() >= machineNats:
+	case says(SignScript, f.Script()) || says(SignSleepless, f.Sleepless()) || says(SignEven, f.Even() && f.Automation() >= machineNats):
 		return Machine
 	}
 	return Owner

@@ -92,12 +92,12 @@ const lostShare = 0.8
 
 // OfOver settles rows charged too much: a lost discount shows only on rows with cached input, and there exactly; tokens
 // counted wrong leave the output's price right, so the input's multiple is the same on every row and the row's is not.
-func OfOver(c *cohort.Cell) Cause {
+func OfOver(c *cohort.Cell, h *Hearing) Cause {
 	over, lost := c.Flagged(cohort.Over).Rows, c.Flagged(cohort.CacheLost).Rows
-	if over > 0 && float64(lost) >= lostShare*float64(over) {
+	if h.Says(SignalOf(cohort.CacheLost), over > 0 && float64(lost) >= lostShare*float64(over)) {
 		return CacheDiscount
 	}
-	if flat, input := c.Shape.Spreads(); flat > 0.03 && input < flat/2 {
+	if flat, input := c.Shape.Spreads(); h.Says(InputAlone, flat > 0.03 && input < flat/2) {
 		return TokenCount
 	}
 	return Price

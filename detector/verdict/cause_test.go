@@ -45,7 +45,7 @@ func TestOfOver(t *testing.T) {
 		cell := &cohort.Cell{Shape: c.shape}
 		cell.OffOf(cohort.Over).Rows = c.over
 		cell.OffOf(cohort.CacheLost).Rows = c.lost
-		if got := OfOver(cell); got != c.want {
+		if got := OfOver(cell, &Hearing{}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
 		}
 	}
@@ -179,7 +179,7 @@ func TestOfDrain(t *testing.T) {
 	} {
 		f := busy
 		c.change(&f)
-		if got := OfDrain(&f); got != c.want {
+		if got := OfDrain(&f, &Hearing{}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // OfDrain settles whose doing one user's drain is.
-func OfDrain(f *profile.Finding) Cause {
-	switch f.Doer() {
+func OfDrain(f *profile.Finding, h *Hearing) Cause {
+	switch f.Doer(h.sign) {
 	case profile.Many:
 		return SharedAccount
 	case profile.Stranger:
