@@ -26,14 +26,16 @@ type leading struct {
 	waiting map[int64]chan struct{} // for a signal of that number to be heard; of the fleet's goroutine
 }
 
-// heard wakes who waits for what was said.
-func (l *leading) heard() {
+// heard wakes who waits for what was said, and says whether somebody did.
+func (l *leading) heard() (waited bool) {
 	for seq, done := range l.waiting {
 		if seq <= l.ear.register.Of(Everybody).Said {
 			delete(l.waiting, seq)
 			close(done)
+			waited = true
 		}
 	}
+	return waited
 }
 
 // ear turns the log into what the fleet takes: a pure fold, so that whoever decides hears the same.

@@ -308,8 +308,8 @@ func (e *Engine) handle(m message) {
 			e.fleet.take(m.closing)
 		} else if err := e.leading.ear.hear(e.fleet, m.offset, m.signal); err != nil {
 			e.cancel(fmt.Errorf("signals log at offset %d: %w", m.offset, err))
-		} else {
-			e.leading.heard()
+		} else if e.leading.heard() {
+			e.snap()
 		}
 		if e.o.LiveView && e.fleet.now != before {
 			e.snap()

@@ -81,7 +81,10 @@ func (s *service) bookingDue(now time.Time) bool {
 // read sums the offsets that reading has reached. s.mu is held.
 func (s *service) read() (sum int64) {
 	if s.sharing != nil {
-		return s.engine.Snapshot().Rows
+		if r := s.engine.Rollup(); r != nil {
+			return r.Rows
+		}
+		return 0
 	}
 	for _, p := range s.parts {
 		sum += p.next
