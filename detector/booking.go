@@ -31,7 +31,7 @@ func (f *fleet) claims() []ledger.Claim {
 		}
 		c := ledger.Claim{
 			Incident: l.ID, Where: l.where, User: l.user, From: l.finding.StartedAt, To: f.head,
-			Flag: l.flag, ByMeasure: l.by == byMeasure, Measure: l.measure,
+			Flag: l.flag, ByMeasure: l.by == byMeasure, Measure: l.measure, Fault: l.fault,
 		}
 		if l.user != "" {
 			c.Where = nil

@@ -227,11 +227,8 @@ func (f *fleet) add(c cellAt) {
 		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
 			continue
 		}
-		if l.where.Matches(&c.leaf.Values) {
-			l.inside.Add(c.cell)
-			l.tick.add(c.cell, l)
-		} else {
-			l.outside.Add(c.cell)
+		if in := f.sumCell(l, c.leaf, c.at, c.cell); in != nil {
+			l.tick.add(in, l)
 		}
 	}
 	if c.cell.Off == nil {

@@ -70,6 +70,7 @@ func (f *fleet) followFlag(l *live) {
 	}
 	f.judge(l, l.Cause)
 	f.update(l)
+	f.residue(l)
 }
 
 // vanished says whether the scope's rows have ended while the others' go on, as when a meter is rolled back: fifty that used
@@ -103,7 +104,8 @@ func (f *fleet) due(l *live) bool {
 
 // refine searches the scope again with all that came since the onset.
 func (f *fleet) refine(l *live) {
-	t := f.table(l.flag, l.onset, l)
+	f.settle(l)
+	t := f.table(l.flag, l.onset, l, l.fault)
 	best, own, ok := f.refit(l, t, f.sharp(t, l.flag, l.base, l.cluster, l.onset), maxScope)
 	if !ok {
 		return

@@ -96,7 +96,8 @@ func (f *fleet) finely(l *live, fives []stretch) []stretch {
 	kept := f.ticksFrom()
 	ticks, mixed := map[int64]*stretch{}, f.mixed(l)
 	f.store.Ticks(l.where, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		if at < kept || mixed && f.explained(leaf, l.flag, l) {
+		off, n, ok := f.own(l, mixed, leaf, at, c)
+		if at < kept || !ok {
 			return
 		}
 		x := ticks[at]
@@ -104,7 +105,7 @@ func (f *fleet) finely(l *live, fives []stretch) []stretch {
 			x = &stretch{at: at, end: at + cohort.Tick}
 			ticks[at] = x
 		}
-		x.add(c, l.flag)
+		x.add(off, n)
 	})
 	var out []stretch
 	for _, x := range fives {
@@ -120,9 +121,8 @@ func (f *fleet) finely(l *live, fives []stretch) []stretch {
 	return out
 }
 
-func (x *stretch) add(c *cohort.Cell, flag cohort.Flag) {
-	off := c.Flagged(flag)
-	x.n += float64(c.Opportunities(flag))
+func (x *stretch) add(off cohort.Off, n int64) {
+	x.n += float64(n)
 	x.k += float64(off.Rows)
 	if off.Rows > 0 && (x.first == 0 || off.First < x.first) {
 		x.first = off.First

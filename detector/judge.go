@@ -14,7 +14,11 @@ import (
 func (f *fleet) judge(l *live, cause verdict.Cause) {
 	off := l.inside.Flagged(l.flag)
 	if l.by == byFlag && l.flag == cohort.Over {
-		cause = verdict.OfOver(f.unmixed(l), f.o.Hearing)
+		if l.fault != nil {
+			cause = verdict.OfFault(*l.fault, f.o.Hearing)
+		} else {
+			cause = verdict.OfOver(f.unmixed(l), f.o.Hearing)
+		}
 	}
 	var now, base verdict.Period
 	if l.drawn != nil {

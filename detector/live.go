@@ -19,6 +19,7 @@ type live struct {
 	flag    cohort.Flag
 	measure cohort.Measure
 	where   cohort.Where
+	fault   *cohort.Fault // what multiplies the charges of its rows, if they are charged too much and one fault explains them
 	user    string
 	drawn   *profile.Finding // what the one user draws
 

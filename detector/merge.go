@@ -70,7 +70,7 @@ func (f *fleet) absorb(l *live) {
 
 // sameKind says whether two incidents seen alike could be one.
 func (l *live) sameKind(m *live) bool {
-	return l.by == byMeasure || l.by == byFlag && l.flag == m.flag
+	return l.by == byMeasure || l.by == byFlag && l.flag == m.flag && !l.apart(m)
 }
 
 func (f *fleet) merge(young, old *live) {
@@ -86,7 +86,7 @@ func (f *fleet) merge(young, old *live) {
 func (f *fleet) closedTwin(l *live) *live {
 	for _, m := range slices.Backward(f.lives) {
 		if m.Status == incident.Resolved && m.MergedInto == "" && m.by == l.by && m.flag == l.flag && m.measure == l.measure &&
-			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter {
+			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter && !l.apart(m) {
 			return m
 		}
 	}

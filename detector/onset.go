@@ -17,7 +17,8 @@ func (f *fleet) date(l *live) {
 	fives := map[int64]*five{}
 	from, mixed := max(f.now-cohort.KeepFives, f.first), f.mixed(l)
 	f.store.Fives(l.where, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		if mixed && f.explained(leaf, l.flag, l) {
+		off, n, ok := f.own(l, mixed, leaf, at, c)
+		if !ok {
 			return // whose fault is another incident's
 		}
 		x := fives[at]
@@ -25,8 +26,8 @@ func (f *fleet) date(l *live) {
 			x = &five{stretch: stretch{at: at, end: at + cohort.Five}}
 			fives[at] = x
 		}
-		x.add(c, l.flag)
-		x.last = max(x.last, c.Flagged(l.flag).Last)
+		x.add(off, n)
+		x.last = max(x.last, off.Last)
 	})
 	at := sortedKeys(fives)
 	k, n := 0.0, 0.0
@@ -84,12 +85,12 @@ func (f *fleet) lookBack(l *live) {
 	}
 	first, rows, mixed := map[int64]int64{}, map[int64][2]float64{}, f.mixed(l)
 	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		if mixed && f.explained(leaf, l.flag, l) {
+		off, could, ok := f.own(l, mixed, leaf, h, c)
+		if !ok {
 			return
 		}
-		off := c.Flagged(l.flag)
 		n := rows[h]
-		rows[h] = [2]float64{n[0] + float64(off.Rows), n[1] + float64(c.Opportunities(l.flag))}
+		rows[h] = [2]float64{n[0] + float64(off.Rows), n[1] + float64(could)}
 		if off.Rows > 0 && (first[h] == 0 || off.First < first[h]) {
 			first[h] = off.First
 		}
@@ -119,13 +120,11 @@ func (f *fleet) resum(l *live) {
 // sumTo sums the scope and the rest from the onset to an instant.
 func (f *fleet) sumTo(l *live, to int64) {
 	l.inside, l.outside = cohort.Cell{}, cohort.Cell{}
-	f.store.Each(l.onset, to, func(leaf *cohort.Leaf, c *cohort.Cell) {
-		if l.where.Matches(&leaf.Values) {
-			l.inside.Add(c)
-		} else {
-			l.outside.Add(c)
-		}
-	})
+	if l.fault != nil {
+		f.store.Cells(nil, l.onset, to, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) { f.sumCell(l, leaf, at, c) })
+		return
+	}
+	f.store.Each(l.onset, to, func(leaf *cohort.Leaf, c *cohort.Cell) { f.sumCell(l, leaf, l.onset, c) })
 }
 
 func period(c *cohort.Cell) verdict.Period {

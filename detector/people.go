@@ -179,6 +179,10 @@ func (f *fleet) single(s *profile.Finding) {
 		}
 		if l.user == "" {
 			if l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter && l.where.Matches(&s.Leaf.Values) {
+				if at := f.strange(l, s); at != 0 {
+					since = max(since, at) // what was before is told
+					continue
+				}
 				if s.At > l.lastHit {
 					f.reopen(l, &live{onset: l.endedAt, lastHit: s.At})
 				}

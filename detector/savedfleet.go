@@ -131,6 +131,10 @@ func (l *live) code(c *state.Coder) {
 		w.Code(c)
 	}
 	c.Strings(&l.user, &l.loser)
+	state.Opt(c, &l.fault, func(x *cohort.Fault) {
+		state.Floats(c, &x.Flat, &x.Input)
+		c.Bools(&x.Full)
+	})
 	state.Opt(c, &l.drawn, func(f *profile.Finding) { f.Code(c) })
 	state.Ints(c, &l.openedAt, &l.onset, &l.refinedAt, &l.hoursTo, &l.summedFrom, &l.lastHit, &l.outsideAt, &l.outsideRows, &l.cleanHit,
 		&l.silentTo, &l.endedAt, &l.outsideUse, &l.tick.hits, &l.tick.opportunities, &l.tick.users, &l.tick.last)

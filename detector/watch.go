@@ -130,7 +130,19 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	}
 	cluster := max(1, all.Rows/all.Users)
 	from = max(from, f.firstOff(fam.Flag, from)) // what came before the fault only dilutes it
-	t := f.table(fam.Flag, from, nil)
+	var fault *cohort.Fault
+	if fam.Flag == cohort.Over {
+		if found := sortOut(f.overs(nil, from, nil)); len(found) > 0 {
+			fault = &found[0].Fault
+		}
+	}
+	return f.find(fam, from, cluster, fault, nil)
+}
+
+// find opens the incident of a flag's rows since from, of those that a fault multiplies if one is named; in names the incident in whose
+// scope they were found, beside which it is no news.
+func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *cohort.Fault, in *live) bool {
+	t := f.table(fam.Flag, from, nil, fault)
 	base := f.usual(f.store.All, fam.Flag)
 	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
 	cuts = f.worthy(cuts)
@@ -142,7 +154,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 	}
 	gain := cuts[0].Score
 	best, loser := f.choose(f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from), maxScope)), t, from)
-	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: gain, cluster: cluster, base: base, refinedAt: f.now}
+	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: gain, cluster: cluster, base: base, refinedAt: f.now, fault: fault}
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
@@ -150,6 +162,9 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 		return false
 	}
 	f.date(l)
+	if in != nil && !l.apart(in) {
+		return false
+	}
 	if old := f.closedTwin(l); old != nil {
 		if !f.again(old, l) {
 			return false
@@ -196,8 +211,12 @@ type coded struct {
 
 // table lists the leaves since from: affected rows and opportunities, less those that other open incidents of the flag
 // explain (except, its own) and those where the flag is usual.
-func (f *fleet) table(flag cohort.Flag, from int64, own *live) *coded {
+func (f *fleet) table(flag cohort.Flag, from int64, own *live, fault *cohort.Fault) *coded {
 	c := newCoded()
+	if flag == cohort.Over {
+		f.tableOver(c, from, own, fault)
+		return c.done(f.o.Dimensions)
+	}
 	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
 		n := cell.Opportunities(flag)
 		if n == 0 && cell.Flagged(flag).Rows == 0 || f.explained(leaf, flag, own) || f.usualLeaf(leaf, flag) {
@@ -243,23 +262,6 @@ func (f *fleet) mixed(l *live) bool {
 		}
 	}
 	return false
-}
-
-// unmixed sums the scope without what other incidents of its flag account for, as far as enough is left to judge by.
-func (f *fleet) unmixed(l *live) *cohort.Cell {
-	if l.user != "" || !f.mixed(l) {
-		return &l.inside
-	}
-	var own cohort.Cell
-	f.store.Each(l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf, c *cohort.Cell) {
-		if l.where.Matches(&leaf.Values) && !f.explained(leaf, l.flag, l) {
-			own.Add(c)
-		}
-	})
-	if own.Flagged(l.flag).Rows < mixedRows {
-		return &l.inside
-	}
-	return &own
 }
 
 func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {

@@ -1,7 +1,6 @@
 package cohort
 
 import (
-	"math"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -65,38 +64,6 @@ func (o *Off) add(p *Off) {
 		o.Seen(p.First)
 		o.Seen(p.Last)
 	}
-}
-
-// Shape tells a flat multiple from tokens counted wrong: sums and squares of the log-ratio of charge to price over a whole
-// row, and over its input alone, what the output costs set aside. Whichever is the same on all rows is what happened.
-type Shape struct {
-	N, Flat, FlatSquares, Input, InputSquares float64
-}
-
-// Observe adds a row.
-func (s *Shape) Observe(flat, input float64) {
-	s.N++
-	s.Flat += flat
-	s.FlatSquares += flat * flat
-	s.Input += input
-	s.InputSquares += input * input
-}
-
-func (s *Shape) add(t *Shape) {
-	s.N += t.N
-	s.Flat += t.Flat
-	s.FlatSquares += t.FlatSquares
-	s.Input += t.Input
-	s.InputSquares += t.InputSquares
-}
-
-// Spreads returns the standard deviations of both log-ratios; 0 below two rows.
-func (s *Shape) Spreads() (flat, input float64) {
-	if s == nil || s.N < 2 {
-		return 0, 0
-	}
-	sd := func(sum, squares float64) float64 { return math.Sqrt(max(squares/s.N-sum/s.N*sum/s.N, 0)) }
-	return sd(s.Flat, s.FlatSquares), sd(s.Input, s.InputSquares)
 }
 
 // Gauge sums what is wrong with gauges: rows by kind, and, of those whose gauge moved too much or too little, how far it moved
@@ -230,7 +197,7 @@ func (c *Cell) Add(d *Cell) {
 		if c.Shape == nil {
 			c.Shape = new(Shape)
 		}
-		c.Shape.add(d.Shape)
+		c.Shape.Add(d.Shape)
 	}
 	if d.Gauge != nil {
 		if c.Gauge == nil {

@@ -34,7 +34,7 @@ func drawCell(t *rapid.T) *Cell {
 	x := rapid.Float64Range(-5, 5)
 	if rapid.Bool().Draw(t, "shape") {
 		c.Shape = new(Shape)
-		c.Shape.Observe(x.Draw(t, "flat"), x.Draw(t, "input"))
+		c.Shape.Observe(x.Draw(t, "input"), x.Draw(t, "discount"), x.Draw(t, "charge"))
 	}
 	if rapid.Bool().Draw(t, "gauge") {
 		c.Gauge = &Gauge{Fast: n(9), Slow: n(9), Kept: n(9), Shown: n(1e9), Due: n(1e9)}
@@ -83,9 +83,10 @@ func sameCell(t interface{ Fatalf(string, ...any) }, what string, a, b *Cell) {
 		t.Fatalf("%s: %+v and %+v", what, x, y)
 	}
 	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(1, math.Abs(a)) }
-	s, r := shapes[0], shapes[1]
-	if s.N != r.N || !near(s.Flat, r.Flat) || !near(s.FlatSquares, r.FlatSquares) || !near(s.Input, r.Input) || !near(s.InputSquares, r.InputSquares) {
-		t.Fatalf("%s: shapes %+v and %+v", what, s, r)
+	for i, p := range shapes[0].fields() {
+		if !near(*p, *shapes[1].fields()[i]) {
+			t.Fatalf("%s: shapes %+v and %+v", what, shapes[0], shapes[1])
+		}
 	}
 	for m := range NumMoments {
 		if !sameMoment(moments[0][m], moments[1][m]) {
@@ -171,26 +172,6 @@ func TestMomentObserve(t *testing.T) {
 	}
 	if (Moment{}).Mean() != 0 || (Moment{}).Variance() != 0 {
 		t.Error("an empty moment has a mean or a variance")
-	}
-}
-
-// A flat multiple spreads over inputs only, tokens counted wrong spread over whole rows only.
-func TestShapeTellsAFlatMultipleFromTokens(t *testing.T) {
-	var flat, tokens Shape
-	for i := range 100 {
-		in, out := 1000+10*float64(i*i%97), 50+400*float64(i%7)
-		flat.Observe(math.Log(3), math.Log((3*(in+out)-out)/in))
-		tokens.Observe(math.Log((3*in+out)/(in+out)), math.Log(3))
-	}
-	if f, i := flat.Spreads(); !(f < 1e-6 && i > 0.05) {
-		t.Errorf("a flat multiple spreads by %v over rows, %v over inputs", f, i)
-	}
-	if f, i := tokens.Spreads(); !(f > 0.05 && i < 1e-6) {
-		t.Errorf("tokens counted wrong spread by %v over rows, %v over inputs", f, i)
-	}
-	var none *Shape
-	if f, i := none.Spreads(); f != 0 || i != 0 {
-		t.Error("nothing has a spread")
 	}
 }
 

@@ -1,8 +1,6 @@
 package cohort
 
 import (
-	"math"
-
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/price"
 	"github.com/drainwatch/drainwatch/detector/window"
@@ -150,19 +148,4 @@ func (c *Cell) gauge(r *window.Reading) {
 	case window.None:
 	}
 	c.Gauge.Add(&g)
-}
-
-// shapeLeast is the charge below which rounding blurs the shape of an overcharge.
-const shapeLeast = event.Credit / 1000
-
-func (c *Cell) shape(r *Row) {
-	e, q := r.Event, &r.Quote
-	in, was := e.Credits-q.Output, q.Expected-q.Output
-	if q.Expected < shapeLeast || in <= 0 || was <= 0 {
-		return
-	}
-	if c.Shape == nil {
-		c.Shape = new(Shape)
-	}
-	c.Shape.Observe(math.Log(float64(e.Credits)/float64(q.Expected)), math.Log(float64(in)/float64(was)))
 }

@@ -61,7 +61,10 @@ func (c *Cell) Code(to *state.Coder) {
 			o.Expected.Code(to)
 		}
 	})
-	state.Opt(to, &c.Shape, func(s *Shape) { state.Floats(to, &s.N, &s.Flat, &s.FlatSquares, &s.Input, &s.InputSquares) })
+	state.Opt(to, &c.Shape, func(s *Shape) {
+		all := s.fields()
+		state.Floats(to, all[:]...)
+	})
 	state.Opt(to, &c.Gauge, func(g *Gauge) { state.Ints(to, &g.Fast, &g.Slow, &g.Kept, &g.Shown, &g.Due) })
 	state.Opt(to, &c.Moments, func(m *[NumMoments]Moment) { codeMoments(to, m) })
 }

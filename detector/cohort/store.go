@@ -244,6 +244,19 @@ func (s *Store) Each(from, to int64, fn func(*Leaf, *Cell)) {
 	}
 }
 
+// Cells calls fn with each cell over [from, to) of the leaves that fulfil where, at the resolution that Each sums.
+func (s *Store) Cells(where Where, from, to int64, fn func(at int64, leaf *Leaf, c *Cell)) {
+	for _, r := range s.list {
+		if !where.Matches(&r.Leaf.Values) {
+			continue
+		}
+		span := r.span(from, to, s.head)
+		for i := range span {
+			fn(span[i].at, r.Leaf, span[i].cell)
+		}
+	}
+}
+
 // Sum returns the sums over [from, to) of the leaves that fulfil where, as Each rounds.
 func (s *Store) Sum(where Where, from, to int64) Cell {
 	var sum Cell

@@ -25,6 +25,8 @@ type Claim struct {
 	ByMeasure bool
 	Measure   cohort.Measure
 
+	Fault *cohort.Fault // of rows that are charged too much: what multiplied them, if that is known
+
 	// Short says that it is too little rather than too much, and Lost, if not 0, which share of the requests is missing at least.
 	Short bool
 	Lost  float64
@@ -104,7 +106,8 @@ type habit struct {
 	hours                       map[int64]struct{}
 }
 
-// NewBooker returns a booker for claims, the first of which takes a row that several could.
+// NewBooker returns a booker for claims, the first of which takes a row that several could; of those that hold its price to be wrong the
+// one that began first, among those whose fault it bears; of two that began with the same row, a lost discount before a price.
 func NewBooker(claims []Claim) *Booker {
 	b := &Booker{recent: map[string]*recent{}}
 	for _, c := range claims {
@@ -112,7 +115,15 @@ func NewBooker(claims []Claim) *Booker {
 		b.claims = append(b.claims, claim{Claim: c, exists: exists, users: map[string]*account{}})
 	}
 	// Rows that should not exist are taken whole before anybody asks for their price; estimates come last.
-	slices.SortStableFunc(b.claims, func(x, y claim) int { return cmp.Compare(x.order(), y.order()) })
+	slices.SortStableFunc(b.claims, func(x, y claim) int {
+		if c := cmp.Compare(x.order(), y.order()); c != 0 || x.order() != 1 {
+			return c
+		}
+		if c := cmp.Compare(x.From, y.From); c != 0 || x.Fault == nil || y.Fault == nil {
+			return c
+		}
+		return cmp.Compare(x.Fault.Kind(), y.Fault.Kind())
+	})
 	return b
 }
 
@@ -138,9 +149,15 @@ func (b *Booker) Add(r cohort.Row) {
 		b.recent[strings.Clone(e.User)] = u
 	}
 	it.NewTurn, it.NewHour = u.newTurn(e.TurnID), newHour(&u.hour, e.Time)
-	taken := false
+	taken, others := false, b.others(it)
 	for i := range b.claims {
-		c := &b.claims[i]
+		c, it := &b.claims[i], it
+		if slices.Contains(others, c) {
+			right := *it
+			right.Flags &^= cohort.Flags(0).With(cohort.Over).With(cohort.CacheLost)
+			right.Quote.Exact = false
+			it = &right
+		}
 		if c.Compare {
 			c.compare(it)
 		}
@@ -158,7 +175,9 @@ func (b *Booker) Add(r cohort.Row) {
 			c.about.note(c.Pivot, Chance{at, (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)})
 		}
 		if c.Since != 0 && at >= c.Since && at < c.From && c.Where.Matches(&e.Dims) {
-			taken = taken || c.precedes(it)
+			if !taken {
+				taken = c.precedes(it)
+			}
 			continue
 		}
 		if at < c.From || at > c.To || c.User != "" && e.User != c.User || !c.Where.Matches(&e.Dims) {

@@ -253,7 +253,12 @@ func TestRowIsBookedUnderOneIncidentAtMost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims, items := drawClaims(t, true), drawItems(t)
 		ranked := slices.Clone(claims)
-		slices.SortStableFunc(ranked, func(a, b Claim) int { return cmp.Compare(order(a), order(b)) })
+		slices.SortStableFunc(ranked, func(a, b Claim) int {
+			if c := cmp.Compare(order(a), order(b)); c != 0 || order(a) != 1 {
+				return c
+			}
+			return cmp.Compare(a.From, b.From)
+		})
 		want := map[[2]string]entry{}
 		for _, it := range items {
 			e := it.Event
@@ -393,6 +398,30 @@ func TestBookWhatPrecedes(t *testing.T) {
 		slices.Sort(got)
 		if s := strings.Join(got, ", "); s != c.want {
 			t.Errorf("%s: booked %s, want %s", c.why, s, c.want)
+		}
+	}
+}
+
+// Of incidents whose faults are known, each books the rows that bear its own; of one that bears both, the one that began first.
+func TestRowGoesToTheFaultThatItBears(t *testing.T) {
+	twice, full := cohort.Fault{Flat: 2, Input: 1}, cohort.Fault{Flat: 1, Input: 1, Full: true}
+	late, early := claimOf(cohort.Over), claimOf(cohort.Over)
+	late.Incident, late.Fault, late.From = "inc_price", &twice, onset+1
+	early.Incident, early.Fault, early.From = "inc_cache", &full, onset
+	for _, c := range []struct{ why, charged, want string }{
+		{"all of it twice", "2", "inc_price"},
+		{"the discount is lost", "3", "inc_cache"},
+		{"both: the one that began first", "6", "inc_cache"},
+		{"neither: the one that began first", "12", "inc_cache"},
+	} {
+		it := row(func(it *cohort.Row) {
+			it.Event.Credits, it.Quote.Full = credits(c.charged), credits("3")
+			it.Flags = it.Flags.With(cohort.Over)
+		})
+		for id, r := range booked([]Claim{late, early}, []cohort.Row{it}) {
+			if (len(r.Rows) > 0) != (id == c.want) {
+				t.Errorf("%s: %s books %+v", c.why, id, r.Rows)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Package ledger owns who is owed what: it books the affected rows of incidents, exactly, in fixed point.
 //
-// A charged row is booked under one incident at most. One that should not exist (a repeated charge, a failed request, a
+// A charged row is booked under one incident at most: of several that hold its price to be wrong, under the one that began first of
+// those whose fault it bears. One that should not exist (a repeated charge, a failed request, a
 // penalty) is booked whole, with nothing expected; any other against the price of its tokens. Client bugs are booked
 // against each user's own past of the factor that moved, and are estimates.
 //

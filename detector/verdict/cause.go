@@ -103,6 +103,18 @@ func OfOver(c *cohort.Cell, h *Hearing) Cause {
 	return Price
 }
 
+// OfFault says what one fault that multiplies the charges of rows comes to.
+func OfFault(f cohort.Fault, h *Hearing) Cause {
+	k := f.Kind()
+	switch {
+	case h.Says(SignalOf(cohort.CacheLost), k == cohort.Undiscounted):
+		return CacheDiscount
+	case h.Says(InputAlone, k == cohort.Recounted):
+		return TokenCount
+	}
+	return Price
+}
+
 // Behaviour is how clients are watched: by which measure, and what it comes to.
 type Behaviour struct {
 	Measure cohort.Measure

@@ -16,30 +16,38 @@ func amount(credits float64) (s event.Sum) {
 }
 
 func TestOfOver(t *testing.T) {
-	// shape makes the sums of rows whose log-ratios over the row and over its input are as given.
-	shape := func(flat, input []float64) *cohort.Shape {
+	// shape makes the sums of rows with these shares of input, charged as one fault charges each.
+	shape := func(faults ...cohort.Fault) *cohort.Shape {
 		s := &cohort.Shape{}
-		for i := range flat {
-			s.Observe(flat[i], input[i])
+		for i, f := range faults {
+			x := []float64{0.2, 0.4, 0.6, 0.8}[i]
+			s.Observe(x, 0, f.Charge(x, 0))
 		}
 		return s
 	}
-	same, apart := []float64{2.5, 2.5, 2.5, 2.5}, []float64{0.2, 0.9, 1.6, 2.3}
+	price := func(x float64) cohort.Fault { return cohort.Fault{Flat: x, Input: 1} }
+	count := func(x float64) cohort.Fault { return cohort.Fault{Flat: 1, Input: x} }
+	same, apart := shape(price(12), price(12), price(12), price(12)), shape(price(1.2), price(5), price(2.5), price(10))
+	like := &cohort.Shape{}
+	for _, x := range []float64{0.9, 0.91, 0.92} {
+		like.Observe(x, 0, count(1.5).Charge(x, 0))
+	}
+	tokens := shape(count(12), count(12), count(12), count(12))
 	for _, c := range []struct {
 		why        string
 		over, lost int64
 		shape      *cohort.Shape
 		want       Cause
 	}{
-		{"one multiple on all rows: the price", 100, 0, shape(same, apart), Price},
+		{"one multiple on all rows: the price", 100, 0, same, Price},
 		{"nothing is known of the shape", 100, 0, nil, Price},
 		{"eight rows in ten at exactly the full input price: the discount", 100, 80, nil, CacheDiscount},
 		{"a flat multiple imitates that on some rows by chance", 100, 79, nil, Price},
-		{"the discount is settled before the shape is looked at", 100, 100, shape(apart, same), CacheDiscount},
-		{"one multiple on the input alone, the output priced right: tokens counted wrong", 100, 0, shape(apart, same), TokenCount},
-		{"neither is the same on all rows: the price, as each row's own", 100, 0, shape(apart, apart), Price},
-		{"a row tells no shape", 1, 0, shape(apart[:1], same[:1]), Price},
-		{"spread within the noise of prices", 100, 0, shape([]float64{1, 1.02, 1, 1.02}, same), Price},
+		{"the discount is settled before the shape is looked at", 100, 100, tokens, CacheDiscount},
+		{"one multiple on the input alone, the output priced right: tokens counted wrong", 100, 0, tokens, TokenCount},
+		{"neither is the same on all rows: the price, as each row's own", 100, 0, apart, Price},
+		{"a row tells no shape", 1, 0, shape(count(3)), Price},
+		{"spread within the noise of prices", 100, 0, like, Price},
 		{"no row is over", 0, 0, nil, Price},
 	} {
 		cell := &cohort.Cell{Shape: c.shape}

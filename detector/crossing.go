@@ -1,0 +1,174 @@
+package detector
+
+import (
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/profile"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// known returns the faults of the incidents beside own that cover a leaf at an instant; all says that one of them is of no fault that
+// is known, and accounts for whatever is there.
+func (f *fleet) known(leaf *cohort.Leaf, at int64, own *live) (faults []cohort.Fault, all bool) {
+	for _, m := range f.lives {
+		if m == own || m.by != byFlag || m.flag != cohort.Over || m.user != "" || m.MergedInto != "" || !m.where.Matches(&leaf.Values) {
+			continue
+		}
+		switch {
+		case m.fault == nil:
+			if m.beside(own, cohort.Over) {
+				return nil, true
+			}
+		case at > m.onset-cohort.Hour && (m.open() || at <= m.lastHit):
+			faults = append(faults, *m.fault)
+		}
+	}
+	return faults, false
+}
+
+// part is what one cell says of an incident: how many of its rows, of how many that could, bear its flag.
+func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Flag, own *live, fault *cohort.Fault) (off cohort.Off, n int64, ok bool) {
+	off, n = c.Flagged(flag), c.Opportunities(flag)
+	if flag != cohort.Over {
+		return off, n, !f.explained(leaf, flag, own)
+	}
+	faults, all := f.known(leaf, at, own)
+	if all || off.Rows == 0 || fault == nil && len(faults) == 0 {
+		return off, n, !all
+	}
+	x := over{shape: c.Shape, known: combined(faults)}
+	if x.shape == nil { // too small to tell
+		return off, n, len(faults) == 0
+	}
+	spared := x.spared()
+	switch {
+	case fault != nil && x.bears(*fault) && x.off(*fault) <= spared:
+		return off, n, true
+	case spared <= cohort.FaultTolerance:
+		return cohort.Off{}, n, true
+	case fault == nil:
+		return off, n, true
+	}
+	return cohort.Off{}, max(n-off.Rows, 0), true
+}
+
+// own is part for an incident that others of its flag may overlap, if mixed.
+func (f *fleet) own(l *live, mixed bool, leaf *cohort.Leaf, at int64, c *cohort.Cell) (off cohort.Off, n int64, ok bool) {
+	if mixed || l.fault != nil {
+		return f.part(leaf, at, c, l.flag, l, l.fault)
+	}
+	return c.Flagged(l.flag), c.Opportunities(l.flag), true
+}
+
+// tableOver lists the leaves of rows that are charged too much, by cells: see part.
+func (f *fleet) tableOver(c *coded, from int64, own *live, fault *cohort.Fault) {
+	var last *cohort.Leaf
+	var sums localise.Sums
+	usual := false
+	flush := func() {
+		if last != nil && sums != (localise.Sums{}) {
+			c.add(last, sums)
+		}
+		sums = localise.Sums{}
+	}
+	f.store.Cells(nil, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
+		if leaf != last {
+			flush()
+			last, usual = leaf, f.usualLeaf(leaf, cohort.Over)
+		}
+		if usual {
+			return
+		}
+		if off, n, ok := f.part(leaf, at, cell, cohort.Over, own, fault); ok {
+			sums[0], sums[1], sums[2] = sums[0]+float64(off.Rows), sums[1]+float64(n), sums[2]+float64(off.Users)
+		}
+	})
+	flush()
+}
+
+// sumCell adds a cell to what an incident's scope did, or to what the rest did, and returns it as the incident sees it: without the rows
+// that another fault multiplied; nil outside.
+func (f *fleet) sumCell(l *live, leaf *cohort.Leaf, at int64, c *cohort.Cell) *cohort.Cell {
+	in := l.where.Matches(&leaf.Values)
+	if l.fault != nil && c.Flagged(cohort.Over).Rows > 0 {
+		if off, _, ok := f.part(leaf, at, c, l.flag, l, l.fault); !ok || off.Rows == 0 {
+			c = c.Right()
+		}
+	}
+	if !in {
+		l.outside.Add(c)
+		return nil
+	}
+	l.inside.Add(c)
+	return c
+}
+
+// apart says whether two incidents of rows that are charged too much are of different faults. Where one's scope holds the other's, a
+// wrong price list explains both, unless they are of different kinds and began at different times.
+func (l *live) apart(m *live) bool {
+	if l.flag != cohort.Over || m.flag != cohort.Over || l.fault == nil || m.fault == nil || l.fault.Like(*m.fault) {
+		return false
+	}
+	if !l.where.Covers(m.where) && !m.where.Covers(l.where) {
+		return true
+	}
+	d := l.onset - m.onset
+	return l.fault.Kind() != m.fault.Kind() && (d > cohort.Five || -d > cohort.Five)
+}
+
+// residue looks in the scope of an incident for rows that its fault does not explain, nor that of another: where those are many, a second
+// fault is at work there.
+func (f *fleet) residue(l *live) {
+	if l.fault == nil || !l.open() {
+		return
+	}
+	left := f.overs(l.where, l.onset, nil)
+	if rowsOf(left) < mixedRows {
+		return
+	}
+	found := sortOut(left)
+	if len(found) == 0 || found[0].rows < mixedRows || found[0].users < float64(f.rules.MinUsers) || found[0].Like(*l.fault) {
+		return
+	}
+	f.find(verdict.Families[0], l.onset, max(1, found[0].rows/found[0].users), &found[0].Fault, l)
+}
+
+// strange returns since when rows of one user, after an incident has ended, are not charged as its fault charges; 0 if they are.
+func (f *fleet) strange(l *live, s *profile.Finding) (since int64) {
+	if l.fault == nil {
+		return 0
+	}
+	own, all := int64(0), int64(0)
+	f.store.Cells(l.where, max(s.Since, l.lastHit+1), f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if leaf.Values != s.Leaf.Values {
+			return
+		}
+		off, _, _ := f.part(leaf, at, c, l.flag, l, l.fault)
+		over := c.Flagged(l.flag)
+		own, all = own+off.Rows, all+over.Rows
+		if over.Rows > off.Rows && (since == 0 || over.First < since) {
+			since = over.First
+		}
+	})
+	if 2*own >= all {
+		return 0
+	}
+	return since
+}
+
+// unmixed sums the scope without what other incidents of its flag account for, as far as enough is left to judge by.
+func (f *fleet) unmixed(l *live) *cohort.Cell {
+	if l.user != "" || !f.mixed(l) {
+		return &l.inside
+	}
+	var own cohort.Cell
+	f.store.Cells(l.where, l.onset, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if off, _, ok := f.part(leaf, at, c, l.flag, l, l.fault); ok && off.Rows == c.Flagged(l.flag).Rows {
+			own.Add(c)
+		}
+	})
+	if own.Flagged(l.flag).Rows < mixedRows {
+		return &l.inside
+	}
+	return &own
+}
