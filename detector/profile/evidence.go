@@ -81,7 +81,8 @@ const (
 	endlessRatio  = 100 // so many days' volume, and hardly an hour's rest
 	intruderNats  = 2   // of volume by strangers,
 	intruderTimes = 3   // and times the past's volume an active bucket
-	intruderHours = 12  // a person on a new computer rests more
+	intruderHours = 12  // a person on a new computer rests more,
+	restlessHours = 16  // or never works so much of a day abroad
 	IntruderRatio = 20  // days' volume that a job in a cloud seldom draws
 	ScriptRatio   = 10  // days' volume that the owner's own new script seldom draws,
 	doubtRatio    = 25  // and beyond which that it may be the owner's, or may always have been so even, no longer explains it
@@ -283,5 +284,23 @@ func (u *User) drawn() (now, past Counts) {
 
 // held says whether evidence stands that the past must not learn from.
 func (u *User) held() bool {
-	return u.past.Buckets >= minPast && u.volume >= holdAt || u.said || u.oddlyEven()
+	return u.past.Buckets >= minPast && u.volume >= holdAt || u.said || u.oddlyEven() || u.intruded()
+}
+
+// What strangers draw of a user's days in how many hours before it is not learned from: it would hide what they draw later.
+const (
+	intrudedRatio = 10
+	intrudedHours = 6
+)
+
+// intruded says whether a stranger has drawn much of late.
+func (u *User) intruded() bool {
+	if u.pastDays < 3 || bits.OnesCount32(u.novelAwake) < intrudedHours || u.dayNovel*u.pastDays < intrudedRatio*u.past.volume() {
+		return false
+	}
+	now := uint32(u.bucket / 1e9)
+	devices, _, _ := u.ids[device].fresh(now)
+	networks, _, _ := u.ids[network].fresh(now)
+	countries, _, _ := u.ids[country].fresh(now)
+	return devices > 0 && networks > 0 && countries > 0
 }

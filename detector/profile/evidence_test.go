@@ -363,3 +363,41 @@ func TestAwakeHours(t *testing.T) {
 		t.Errorf("a day asleep: %b", u.awake)
 	}
 }
+
+// A stranger abroad who draws no more in a stretch than the owner of few stretches does, but never rests, is found within a day: what
+// the day before midnight taught would hide it. The owner on a new computer abroad, who works long and sleeps, is not accused.
+func TestAStrangerNeedNotHurry(t *testing.T) {
+	for u := range uint64(20) {
+		stay := func(rests bool) (found int64) {
+			table, h := newHeard()
+			p := &person{rng: rand.New(rand.NewPCG(u, 6)), from: 12, to: 13, device: "laptop"}
+			p.live(table, "u", 0, 5, 0.2, false)
+			from := monday + 5*day + 16*cohort.Hour
+			for b := range int64(144) {
+				at := from + b*Bucket
+				if rests && (at%day < 9*cohort.Hour || at%day > 22*cohort.Hour) {
+					continue
+				}
+				volume := 0.5 * math.Exp(0.3*p.rng.NormFloat64())
+				for i := range int64(4) {
+					e, q := charge("u", at+i*140e9+p.rng.Int64N(140e9), volume/4)
+					e.Device, e.ASN, e.Country = "machine", "AS666", "NZ"
+					table.Fold(e, plain, 0, q)
+				}
+			}
+			table.Close(from + day)
+			for _, f := range h.of(Drain) {
+				if f.Intruder() {
+					return f.At - from
+				}
+			}
+			return 0
+		}
+		if at := stay(false); at == 0 || at > 18*cohort.Hour {
+			t.Errorf("user %d: the stranger is found after %v hours", u, float64(at)/float64(cohort.Hour))
+		}
+		if at := stay(true); at != 0 {
+			t.Errorf("user %d: a traveller is taken for a stranger", u)
+		}
+	}
+}

@@ -165,6 +165,21 @@ func TestOfDrain(t *testing.T) {
 			}, StolenKey,
 		},
 		{
+			"one abroad that draws no more in a stretch, and never rests", func(f *profile.Finding) {
+				f.NewDevices, f.Devices, f.NewNetworks, f.NewCountries, f.NovelHours, f.NovelRatio = 1, 1, 1, 1, 16, profile.IntruderRatio
+			}, StolenKey,
+		},
+		{
+			"the same who rests: a traveller's long day on a new computer", func(f *profile.Finding) {
+				f.NewDevices, f.Devices, f.NewNetworks, f.NewCountries, f.NovelHours, f.NovelRatio = 1, 1, 1, 1, 15, profile.IntruderRatio
+			}, PowerUser,
+		},
+		{
+			"the same at home: a new computer at a new job", func(f *profile.Finding) {
+				f.NewDevices, f.Devices, f.NewNetworks, f.NovelHours, f.NovelRatio = 1, 1, 1, 16, profile.IntruderRatio
+			}, PowerUser,
+		},
+		{
 			"the same at even gaps: a job that has moved", func(f *profile.Finding) {
 				f.NewDevices, f.Devices, f.NewNetworks, f.NovelHours, f.NovelRatio, f.Strange = 1, 2, 1, 14, profile.IntruderRatio, 5
 				f.Evenness, f.PastEvenness = 0.05, 0.05
