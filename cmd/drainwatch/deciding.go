@@ -133,9 +133,14 @@ func (d *deciding) Revoked(int32) {
 
 // keepFleet keeps a checkpoint of what was decided if there is anything new. It follows from the log alone, so it is true whoever keeps it.
 func (d *deciding) keepFleet(ctx context.Context) {
+	d.keeping.mu.Lock()
+	defer d.keeping.mu.Unlock()
 	now := time.Now()
 	saved, err := d.engine.SaveFleet(ctx)
-	if err == nil && saved.Next == d.kept {
+	d.mu.Lock()
+	old := err == nil && saved.Next == d.kept
+	d.mu.Unlock()
+	if old {
 		return
 	}
 	var c *checkpoint.Checkpoint

@@ -28,7 +28,7 @@ func (c *Config) checkpointDir() string {
 // keeping is how the service keeps checkpoints: one of each partition that it holds, one of what it has decided while it decides, and one
 // of who owns what.
 type keeping struct {
-	mu         sync.Mutex // held while one is written
+	mu         sync.Mutex // held while one is made and written, or read: partitions come and go meanwhile
 	store      checkpoint.Store
 	acceptLoss bool
 	heardTo    int64 // place in the signals log as of which it was kept last who owns what
@@ -77,11 +77,9 @@ func (s *service) openStore(ctx context.Context) error {
 	return nil
 }
 
-// write keeps a checkpoint.
+// write keeps a checkpoint. keeping.mu is held.
 func (s *service) write(ctx context.Context, owner string, c *checkpoint.Checkpoint) error {
 	k := s.keeping
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	size, err := k.store.Write(ctx, owner, c)
 	if err == nil {
 		k.bytes.WithLabelValues(owner).Set(float64(size))
@@ -92,7 +90,9 @@ func (s *service) write(ctx context.Context, owner string, c *checkpoint.Checkpo
 
 // newest returns the newest checkpoint of an owner that verifies, nil if there is none, or refuses it.
 func (s *service) newest(ctx context.Context, owner string) (*checkpoint.Checkpoint, error) {
+	s.keeping.mu.Lock()
 	c, skipped, err := s.keeping.store.Newest(ctx, owner)
+	s.keeping.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}

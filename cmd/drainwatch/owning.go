@@ -56,7 +56,7 @@ func (s *service) ownShard(ctx context.Context, a stream.Assignment) (int64, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.parts[a.Partition]
-	p.next, p.claim, p.keptWhat = from, claim, -1
+	p.next, p.claim, p.keptWhat = from, claim, from
 	if p.marks = nil; c != nil {
 		if m, ok := c.About.Landmarks[a.Partition]; ok {
 			p.marks = []checkpoint.Landmark{m}
@@ -136,6 +136,8 @@ func (s *service) disown(partition int32) {
 
 // keepShard keeps a checkpoint of a partition if there is anything new.
 func (s *service) keepShard(ctx context.Context, partition int32) {
+	s.keeping.mu.Lock()
+	defer s.keeping.mu.Unlock()
 	s.mu.Lock()
 	p := s.parts[partition]
 	claim, what, was := p.claim, p.next, p.keptWhat
@@ -209,6 +211,8 @@ func (p *progress) before(next int64) (m checkpoint.Landmark, ok bool) {
 
 // keepRegister keeps who owns what, so that whoever starts need not hear the log from its beginning.
 func (s *service) keepRegister(ctx context.Context) error {
+	s.keeping.mu.Lock()
+	defer s.keeping.mu.Unlock()
 	seen := s.sharing.here()
 	if seen.next == s.keeping.heardTo {
 		return nil
