@@ -118,7 +118,7 @@ func TestQuietRefuses(t *testing.T) {
 		"--quiet-weeks NaN":                    "above 0",
 		"--quiet-weeks 5 --only june":          "--only means nothing with --quiet-weeks",
 		"--quiet-weeks 5 --min-recall 1":       "--min-recall means nothing",
-		"--results x.jsonl":                    "give both",
+		"--results x.jsonl":                    "give one of them too",
 		"--quiet-weeks 5 --seeds 90-110":       "mixes tuning seeds",
 		"--quiet-weeks 5 --results /dev/null/": "can be written",
 	} {
