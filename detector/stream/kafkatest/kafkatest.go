@@ -125,7 +125,7 @@ func (c *Cluster) Kill(t testing.TB, node int, signal syscall.Signal) {
 		return
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if syscall.Kill(pid, 0) != nil || zombie(pid) {
+		if (syscall.Kill(pid, 0) != nil || zombie(pid)) && !listening(addr(c.port+10*node)) {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -140,6 +140,16 @@ func zombie(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	i := bytes.LastIndexByte(b, ')')
 	return err == nil && i >= 0 && bytes.HasPrefix(b[i:], []byte(") Z"))
+}
+
+// listening says whether somebody answers. A process whose first thread has ended may hold its sockets until the last one has.
+func listening(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 func (c *Cluster) pid(t testing.TB, node int) int {
