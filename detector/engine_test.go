@@ -449,6 +449,9 @@ func BenchmarkReplay(b *testing.B) {
 
 // A partition that has never had a row holds nobody up once it is known to be idle.
 func TestEmptyPartitionHoldsNobodyUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	w := world(t, "duplicates")
 	eng, err := detector.New(w.options, &outcome{}, source{0: w.records})
 	if err != nil {

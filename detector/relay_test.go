@@ -148,6 +148,9 @@ func TestEnginesShareOneLog(t *testing.T) {
 
 // Ticks go on without a partition that nobody speaks for once that is said, and take it in when it is heard again.
 func TestPass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	w := world(t, "duplicates")
 	log := &tape{}
 	o := w.options

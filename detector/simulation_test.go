@@ -171,7 +171,7 @@ func TestSimulation(t *testing.T) {
 	rows := simWorld(t)
 	n := *simSeeds
 	if testing.Short() {
-		n = min(n, 15)
+		n = min(n, 5)
 	}
 	for seed := range n {
 		s := newSim(t, rows, uint64(*simFirst)+uint64(seed))
@@ -352,7 +352,7 @@ func TestSimulationFindsBugs(t *testing.T) {
 		t.Run(string(m), func(t *testing.T) {
 			if *simAll {
 				t.Parallel()
-			} else if i%5 != 0 {
+			} else if i%5 != 0 || testing.Short() {
 				t.Skip("long: make simulation breaks all of them")
 			}
 			for seed := uint64(1); seed <= 500; seed++ {

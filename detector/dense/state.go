@@ -51,6 +51,10 @@ func (x *Index) Check(c *state.Coder, numbers uint32) {
 	if !c.Reading() {
 		return
 	}
+	if c.Err() != nil { // not all numbers were read
+		*x = Index{}
+		return
+	}
 	given := make(map[uint32]bool, len(x.free))
 	for _, f := range x.free {
 		if f >= numbers || x.Hash(f) != none || given[f] {
