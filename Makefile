@@ -52,9 +52,11 @@ fuzz: ## Fuzz every target with FUZZ_TIME (200000x) inputs
 bench: ## Run the benchmarks that match BENCH (.), BENCH_COUNT (1) times
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) -timeout 60m ./...
 
+# Only the tests in files that have to do with golden files are run.
 golden: ## Rewrite the golden files; review the diff like code
-	@packages=$$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -r -n1 dirname | sort -u); \
-	  if [ -n "$$packages" ]; then $(GO) test $$packages -update; else echo "no package has golden files"; fi
+	@files=$$(grep -rlE --include='*_test.go' '\*update\b|\bgolden\(' .); \
+	  names=$$(grep -hoE '^func Test[A-Za-z0-9_]+' $$files | sed 's/^func //' | sort -u | paste -sd'|'); \
+	  $(GO) test $$(printf '%s\n' $$files | xargs -n1 dirname | sort -u) -run "^($$names)\$$" -update
 
 demo: ## See it work: embedded broker, simulated traffic, an incident, an alert (ARGS=--once ends by itself)
 	$(GO) run ./cmd/drainwatch demo $(ARGS)
