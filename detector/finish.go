@@ -108,14 +108,7 @@ func (e *Engine) inFleet(ctx context.Context, do func(*fleet)) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.ctx.Done():
-		return l.why(e)
-	}
+	return l.wait(ctx, e, done)
 }
 
 func (e *Engine) wait(ctx context.Context, done chan struct{}) error {

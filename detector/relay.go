@@ -249,6 +249,18 @@ func (e *Engine) tell(ctx context.Context, m message) (*leading, error) {
 	}
 }
 
+// wait waits for something to be done while this engine decides.
+func (l *leading) wait(ctx context.Context, e *Engine, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ctx.Done():
+		return l.why(e)
+	}
+}
+
 // why returns what ended leading.
 func (l *leading) why(e *Engine) error {
 	if err := context.Cause(e.ctx); err != nil {
@@ -309,14 +321,7 @@ func (e *Engine) speak(ctx context.Context, kind SignalKind, body []byte) error 
 		return err
 	}
 	l.said++
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.ctx.Done():
-		return l.why(e)
-	}
+	return l.wait(ctx, e, done)
 }
 
 // viewAll fills in what booking needs to know of every shard.

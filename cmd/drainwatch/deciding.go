@@ -57,7 +57,7 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 	}
 	if next > a.End || next < a.Start && !torn {
 		if next > a.End || !d.keeping.acceptLoss {
-			return 0, d.refuse("if that is meant, start afresh with another ingest.group or topics.prefix; where retention removed records, go on without them with --accept-loss",
+			return 0, d.refuse(afresh+"; where retention removed records, go on without them with --accept-loss",
 				"what was decided goes on from offset %d of %s, which holds %d to %d", next, d.sharing.topic, a.Start, a.End)
 		}
 		next = a.Start

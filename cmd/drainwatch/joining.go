@@ -48,7 +48,7 @@ func (s *service) joinOthers(ctx context.Context) error {
 		return err
 	}
 	if h.next > end {
-		return s.refuse("if that is meant, start afresh with another ingest.group or topics.prefix",
+		return s.refuse(afresh,
 			"checkpoint %s goes on from offset %d of %s, which ends at %d: the topic was truncated or made anew", c.ID, h.next, topic, end)
 	}
 	if start > h.next {

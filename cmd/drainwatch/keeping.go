@@ -127,6 +127,9 @@ func (s *service) foreign(ctx context.Context) error {
 	return err
 }
 
+// afresh is what to do where a topic is another than the one that was read.
+const afresh = "if that is meant, start afresh with another ingest.group or topics.prefix"
+
 // refuse says what to do, and what was found.
 func (s *service) refuse(remedy, format string, args ...any) error {
 	return &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf(format, args...), remedy}
@@ -158,7 +161,6 @@ func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 			"%s is of another installation: cluster %q, topic %s, group %s, %d partitions, first started on %s, not cluster %q, topic %s, group %s, %d partitions, %s", here,
 			a.Cluster, a.Topic, a.Group, a.Partitions, a.Installed.Format(time.RFC3339), in.Cluster, in.Topic, in.Group, in.Partitions, in.At.Format(time.RFC3339))
 	}
-	const afresh = "if that is meant, start afresh with another ingest.group or topics.prefix"
 	gone := map[int32]int64{}
 	for _, p := range slices.Sorted(maps.Keys(a.Next)) {
 		start, end, err := s.client.Bounds(ctx, in.Topic, p)

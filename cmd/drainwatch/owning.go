@@ -85,7 +85,7 @@ func (s *service) holding(ctx context.Context, a stream.Assignment, c *checkpoin
 	gone := from - s.record.First[a.Partition]
 	switch {
 	case end < seen.next:
-		return hold, from, s.refuse("if that is meant, start afresh with another ingest.group or topics.prefix", "checkpoint %s goes on from offset %d of %s, which ends at %d: the topic was truncated or made anew", c.ID, seen.next, s.sharing.topic, end)
+		return hold, from, s.refuse(afresh, "checkpoint %s goes on from offset %d of %s, which ends at %d: the topic was truncated or made anew", c.ID, seen.next, s.sharing.topic, end)
 	case c == nil && gone > 0 && now.Said > 0 && !s.keeping.acceptLoss:
 		return hold, from, s.refuse("bring the checkpoints back, or go on without what those records taught with --accept-loss",
 			"no checkpoint in %s can be used, and retention removed %s that the first start read", s.keeping.store.Path(), counted(map[int32]int64{a.Partition: gone}))
@@ -187,7 +187,7 @@ func (s *service) shardCheckpoint(ctx context.Context, partition int32, claim de
 	}
 	c := s.about(now)
 	c.Position = saved.Next
-	c.Parts = append(slices.Clone(saved.Parts), detector.NewPart(partRegister, seen.register.AppendBinary(nil, seen.next)))
+	c.Parts = append(slices.Clone(saved.Parts), seen.part())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if saved.Next > 0 {
@@ -219,7 +219,7 @@ func (s *service) keepRegister(ctx context.Context) error {
 	}
 	c := s.about(time.Now())
 	c.Position = seen.next
-	c.Parts = []detector.Part{detector.NewPart(partRegister, seen.register.AppendBinary(nil, seen.next))}
+	c.Parts = []detector.Part{seen.part()}
 	if err := s.write(ctx, ownerRegister, c); err != nil {
 		return fmt.Errorf("keep who owns what: %w", err)
 	}

@@ -23,7 +23,7 @@ func (s *service) Assigned(ctx context.Context, a stream.Assignment) (int64, err
 		s.mu.Unlock()
 		return 0, &lostStateError{
 			s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
-			"if that is meant, start afresh with another ingest.group or topics.prefix",
+			afresh,
 		}
 	}
 	p.owned, p.caughtUp, p.committed, p.idleSince, p.heardAt = true, false, a.Committed, time.Time{}, time.Now()

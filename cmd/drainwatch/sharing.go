@@ -223,6 +223,11 @@ type vantage struct {
 	next     int64
 }
 
+// part keeps the place in a checkpoint.
+func (v *vantage) part() detector.Part {
+	return detector.NewPart(partRegister, v.register.AppendBinary(nil, v.next))
+}
+
 // here returns the place up to which the log was heard.
 func (h *sharing) here() *vantage {
 	h.mu.Lock()
