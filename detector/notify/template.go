@@ -11,7 +11,6 @@ import (
 	"text/template"
 	"text/template/parse"
 	"time"
-	"unicode/utf8"
 
 	"github.com/drainwatch/drainwatch/detector/incident"
 )
@@ -274,22 +273,19 @@ func (l *limited) Write(p []byte) (int, error) {
 func (w *wording) execute(t *template.Template, n *Notification, most int) (string, error) {
 	out := limited{max: most}
 	err := t.Execute(&out, w.of(n))
-	text := out.String()
-	switch {
-	case errors.Is(err, errFull):
-		for !utf8.ValidString(text) && len(text) > most-utf8.UTFMax { // the last rune may be cut
-			text = text[:len(text)-1]
-		}
-		text = cut(text+"…", most)
-	case err != nil:
+	if err != nil && !errors.Is(err, errFull) {
 		return "", inWords(err)
 	}
-	return strings.Map(func(r rune) rune {
+	text := strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(text, "\ufffd")), nil
+	}, strings.ToValidUTF8(out.String(), "\ufffd"))
+	if err != nil {
+		text += "…"
+	}
+	return cut(text, most), nil // last, as bytes that were no text have become longer
 }
 
 // titleOf returns the first line of what people read.

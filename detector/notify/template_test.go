@@ -170,7 +170,7 @@ func TestTemplateInEachSink(t *testing.T) {
 
 // Whatever is written as a template is refused, or ends with text that fits.
 func FuzzTemplate(f *testing.F) {
-	for _, text := range []string{everything.Title, everything.Body, "{{range $i, $f := .Facts}}{{$i}}{{end}}", "{{range 9}}x{{end}}", "{{template `t`}}", "{{printf `%9999d`}}", "{{$x := 1}}{{$x = join .Title .For}}"} {
+	for _, text := range []string{everything.Title, everything.Body, "{{range $i, $f := .Facts}}{{$i}}{{end}}", "{{range 9}}x{{end}}", "{{template `t`}}", "{{printf `%9999d`}}", "{{$x := 1}}{{$x = join .Title .For}}", strings.Repeat("a\xff", 240), strings.Repeat("é\x01\xff", 240)} {
 		f.Add(text)
 	}
 	n := &Notification{Record: alert("inc_1", 1, firing)}
