@@ -12,6 +12,9 @@ const signalLayout = 2
 // Everybody is the partition of what whoever decides says: what no single source partition is about.
 const Everybody int32 = -1
 
+// Deliverer is the partition that whoever tells the sinks claims. Nothing else is said of it.
+const Deliverer int32 = -2
+
 // SignalKind tells signals apart.
 type SignalKind uint8
 
@@ -66,7 +69,7 @@ func (s *Signal) code(c *state.Coder) {
 	} else {
 		copy(c.Raw(n), s.Body)
 	}
-	if s.Kind >= numSignals || s.Partition < Everybody || s.Term < 1 || s.Seq < 0 || s.Kind != SignalClaim && (s.Seq < 1 || s.Part < 0 || s.Part >= s.Parts) {
+	if s.Kind >= numSignals || s.Partition < Deliverer || s.Partition == Deliverer && s.Kind != SignalClaim || s.Term < 1 || s.Seq < 0 || s.Kind != SignalClaim && (s.Seq < 1 || s.Part < 0 || s.Part >= s.Parts) {
 		c.Fail("no signal: kind %d of partition %d, term %d, number %d, part %d of %d", s.Kind, s.Partition, s.Term, s.Seq, s.Part, s.Parts)
 	}
 }

@@ -6,24 +6,16 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/warroom"
 )
 
-// journalFile is where people's remarks are kept, under state.path.
-const journalFile = "remarks.jsonl"
-
-// api returns what answers on the war room's listener. dir keeps what people say of incidents.
-func (s *service) api(title, dir string) (*warroom.Server, error) {
-	journal, err := warroom.OpenJournal(filepath.Join(dir, journalFile), s.log)
-	if err != nil {
-		return nil, err
-	}
+// api returns what answers on the war room's listener.
+func (s *service) api(title string) (*warroom.Server, error) {
 	o := warroom.Options{
-		Engine: s.asked, Board: s.board, Journal: journal, Ready: s.state, Title: title, ConfigVersion: s.conf.version(),
+		Engine: s.asked, Board: s.board, Journal: s.journal, Ready: s.state, Title: title, ConfigVersion: s.conf.version(),
 		Thresholds: warroom.Thresholds{Severity: s.conf.engineOptions(s.log).Severity, Rules: s.conf.Thresholds.thresholds()},
 		Log:        s.log, Registerer: s.registry,
 	}
@@ -54,11 +46,7 @@ func (s *service) state() error {
 // former takes an alert that a former run wrote.
 func (s *service) former(r incident.Record) {
 	s.board.Add(r)
-	switch {
-	case s.notifier == nil:
-	case s.delivering: // whoever decided before may have died before it delivered this
-		s.notifier.Offer(r)
-	default:
+	if s.notifier != nil {
 		s.notifier.Former(r)
 	}
 }

@@ -86,7 +86,7 @@ var blindKinds = map[string]blindKind{
 	},
 	"outbox": {
 		notify.Limit{Raise: 60, Page: 60, Clear: 0, Hold: 2 * time.Minute},
-		"free the disk under state.path; alerts are sent, but may be lost or repeated at a restart",
+		"free the disk under state.path and look at the brokers; alerts are sent, but may be repeated when another instance takes over",
 	},
 	// Age of the last checkpoint, in terms of how often one is due.
 	"checkpoint": {

@@ -279,11 +279,13 @@ func TestBlindService(t *testing.T) {
 	conf.Ingest.Brokers = []string{b.address}
 	s := newService(conf, zerologNop, newRegistry())
 	var err error
-	if s.notifier, err = conf.notifier(zerologNop, nil, io.Discard, true, ""); err != nil {
+	if s.troubles, err = conf.troubles(zerologNop, nil, io.Discard); err != nil {
 		t.Fatal(err)
 	}
+	defer s.troubles.Close()
+	s.delivering = &delivering{service: s}
 	s.blindness = newBlindness(zerologNop, nil)
-	s.blindness.adopt(s.notifier)
+	s.blindness.adopt(s.troubles.Dispatcher)
 	ctx, cancel := context.WithCancel(t.Context())
 	started := time.Now()
 	done := make(chan error, 1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/notify"
 	"github.com/drainwatch/drainwatch/detector/stream"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
@@ -107,12 +107,7 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 	registry := newRegistry()
 	o.service = newService(conf, log, registry)
 	o.service.live, o.service.bookEvery = true, demoBookEvery
-	remarks, err := os.MkdirTemp("", "drainwatch-demo-*") // what is said of simulated incidents ends with them
-	if err != nil {
-		return fmt.Errorf("keep what is said of incidents: %w; free space there or point TMPDIR elsewhere", err)
-	}
-	defer func() { _ = os.RemoveAll(remarks) }()
-	answers, err := o.service.api("drainwatch demo: "+o.story.Story, remarks)
+	answers, err := o.service.api("drainwatch demo: " + o.story.Story)
 	if err != nil {
 		return err
 	}
@@ -134,8 +129,10 @@ func (o *demo) run(cmd *cobra.Command, _ []string) error {
 		fmt.Fprintln(out, o.view.title)
 	}
 	o.service.onAlert = o.view.alert
-	if o.service.notifier, err = conf.notifier(log, registry, out, false, "DEMO"); err != nil {
-		return err
+	if len(conf.Sinks) > 0 {
+		if o.service.notifier, err = conf.notifier(log, registry, out, ofIncidents, notify.Options{Mark: "DEMO"}); err != nil {
+			return err
+		}
 	}
 	return o.play(cmd.Context())
 }

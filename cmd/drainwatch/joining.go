@@ -27,8 +27,13 @@ const (
 // joinOthers finds the signals log, and takes up who owned what.
 func (s *service) joinOthers(ctx context.Context) error {
 	topic := s.topic("internal.signals")
-	if err := s.client.EnsureTopic(ctx, stream.TopicSpec{Name: topic, Partitions: 1, Cleanup: stream.Delete, Retention: signalsFor}); err != nil {
-		return err
+	for _, spec := range []stream.TopicSpec{
+		{Name: topic, Partitions: 1, Cleanup: stream.Delete, Retention: signalsFor},
+		{Name: s.topic(remarksTopic), Partitions: 1, Cleanup: stream.Delete, Retention: stream.Forever},
+	} {
+		if err := s.client.EnsureTopic(ctx, spec); err != nil {
+			return err
+		}
 	}
 	h := newSharing(s.client, topic, s.log)
 	s.mu.Lock()
@@ -82,6 +87,7 @@ func (s *service) share(reading, grace context.Context, finish func()) (stop fun
 	others.Go(try(ctx, func(ctx context.Context) error { s.sharing.write(ctx); return s.sharing.failed }))
 	others.Go(try(ctx, s.sharing.follow))
 	others.Go(try(ctx, s.watchAlerts))
+	others.Go(try(ctx, s.watchRemarks))
 	deciders.Go(try(reading, func(ctx context.Context) error {
 		c, err := s.client.Consumer(s.sharing.topic, s.conf.Ingest.Group+".deciding", s.deciding)
 		if err != nil {
@@ -89,6 +95,9 @@ func (s *service) share(reading, grace context.Context, finish func()) (stop fun
 		}
 		return c.Run(ctx)
 	}))
+	if s.delivering != nil {
+		deciders.Go(try(reading, s.delivering.deliver))
+	}
 	return func() error {
 		deciders.Wait()
 		last, done := context.WithTimeout(ctx, revokedGrace)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -100,65 +99,4 @@ func testSinks(cmd *cobra.Command, sinks []notify.Settings, resolve bool) error 
 		return fmt.Errorf("notify test: %s; mend the receiver, or what the sink's keys and files say of it", strings.Join(failed, "; "))
 	}
 	return nil
-}
-
-func newNotifyDeadCmd() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "dead [SINK]",
-		Short: "List the alerts that were given up",
-		Long: `dead lists what run has given up to deliver: refused by the receiver, or tried until the end of what its protocol asks for.
-It reads the outbox under state.path and works beside a running service.`,
-		Example: "  drainwatch notify dead --config drainwatch.yaml",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := loadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			dead, err := notify.ReadDead(conf.outboxDir())
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				dead = slices.DeleteFunc(dead, func(x notify.Dead) bool { return x.Sink != args[0] })
-			}
-			for _, x := range dead {
-				block := blockWriter{w: cmd.OutOrStdout()}
-				block.line("", "", fmt.Sprintf("%s  %s  %s revision %d %s, %s: %s", clock(x.At), x.Sink, x.Record.Incident, x.Record.Revision, x.Record.Status,
-					count(int64(x.Attempts), "attempt", "attempts"), x.Error))
-				block.line("", "says", headline(x.Record))
-			}
-			fmt.Fprintln(cmd.ErrOrStderr(), count(int64(len(dead)), "alert was", "alerts were")+" given up")
-			return nil
-		},
-	}
-	addConfigFlag(cmd)
-	return cmd
-}
-
-func newNotifyRetryCmd() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "retry [SINK]",
-		Short: "Have the alerts that were given up sent again",
-		Long: `retry asks the running service, or the next that starts, to send again what it has given up, to every sink or to one, and to
-switch on a sink that a receiver has switched off. What is obsolete by then is left out.`,
-		Example: "  drainwatch notify retry night --config drainwatch.yaml",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := sinksOf(cmd, args); err != nil {
-				return err
-			}
-			conf, err := loadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			if err := askRetry(conf.outboxDir(), strings.Join(args, "")); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "asked; a running service does it within %v, else the next start\n", retryEvery)
-			return nil
-		},
-	}
-	addConfigFlag(cmd)
-	return cmd
 }

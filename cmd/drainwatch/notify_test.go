@@ -20,26 +20,37 @@ import (
 // hook is a receiver of alerts on this machine.
 type hook struct {
 	*httptest.Server
-	mu  sync.Mutex
-	got [][]byte
+	mu     sync.Mutex
+	got    [][]byte
+	ids    []string // of webhooks, beside
+	status int
+	reply  string
 }
 
 func startHook(t *testing.T, status int, reply string) *hook {
 	t.Helper()
-	h := &hook{}
+	h := &hook{status: status, reply: reply}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
 		}
 		h.mu.Lock()
-		h.got = append(h.got, body)
+		h.got, h.ids = append(h.got, body), append(h.ids, r.Header.Get("webhook-id"))
+		status, reply := h.status, h.reply
 		h.mu.Unlock()
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, reply)
 	}))
 	t.Cleanup(h.Close)
 	return h
+}
+
+// answer has it answer something else from here on.
+func (h *hook) answer(status int, reply string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status, h.reply = status, reply
 }
 
 // webhook returns the configuration of a webhook that leads there.
@@ -153,67 +164,5 @@ func TestReplayNotify(t *testing.T) {
 	}
 	if len(want) < 2 || !slices.Equal(got, want) {
 		t.Errorf("delivered %q, written %q", got, want)
-	}
-}
-
-// What a process wrote to the alerts topic and died before it could hand to the outbox is delivered by the next, and what the
-// outbox had is not delivered twice. The record that a dead letter leaves is listed and can be asked for again.
-func TestTopicSinkNotifies(t *testing.T) {
-	b := startBroker(t)
-	b.topic(t, "alerts", 1)
-	b.topic(t, "dlq", 1)
-	receiver := startHook(t, http.StatusGone, "enough")
-	conf := mustParse(t, fmt.Sprintf("state: {path: %q}\nsinks: [%s]", t.TempDir(), receiver.webhook(t, "team")))
-	config := writeFile(t, "c.yaml", fmt.Appendf(nil, "state: {path: %q}\nsinks: [%s]", conf.State.Path, receiver.webhook(t, "team")))
-	say := func(revision int, notify bool) {
-		t.Helper()
-		d, err := conf.notifier(zerologNop, nil, io.Discard, true, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		s, err := newTopicSink(t.Context(), b.Client, "usage", "alerts", "dlq", d.Former, zerologNop)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Start()
-		if err := d.Tried(t.Context()); err != nil { // what was missed
-			t.Fatal(err)
-		}
-		if notify {
-			s.onWritten = d.Offer
-		}
-		s.caughtUp = true
-		r := priceAlert()
-		r.Revision, r.UsersAffected = revision, r.UsersAffected<<(2*revision) // always news
-		if err := s.Alert(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-		if err := d.Tried(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	say(1, true)  // refused for good: a dead letter
-	say(2, false) // killed in between
-	say(3, true)
-	var got []int
-	for _, r := range receiver.records(t) {
-		got = append(got, r.Revision)
-	}
-	if !slices.Equal(got, []int{1, 2}) { // the third start's sink is switched off by the answer to what was missed
-		t.Errorf("revisions %v were sent", got)
-	}
-	code, out, errs := run(t, "", "notify", "dead", "--config", config)
-	if code != exitDone || strings.Count(out, "team  inc_9f") != 3 || !strings.Contains(out, "410 Gone: enough") || !strings.Contains(errs, "3 alerts were given up") {
-		t.Errorf("exit code %d: %s%s", code, out, errs)
-	}
-	if code, out, errs = run(t, "", "notify", "retry", "team", "--config", config); code != exitDone || !strings.HasPrefix(out, "asked; ") {
-		t.Errorf("exit code %d: %s%s", code, out, errs)
-	}
-	if names, err := takeRetries(conf.outboxDir()); err != nil || !slices.Equal(names, []string{"team"}) {
-		t.Errorf("%q, %v", names, err)
-	}
-	if names, err := takeRetries(conf.outboxDir()); err != nil || names != nil {
-		t.Errorf("asked twice: %q, %v", names, err)
 	}
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,32 +14,25 @@ import (
 )
 
 const (
-	retryFile  = "retry"         // in the outbox: the sinks whose dead letters are to be sent again, a line each
-	retryEvery = 5 * time.Second // between looks at it
+	retryEvery = 5 * time.Second // between looks for requests to send dead letters again
 	drainFor   = 2 * time.Minute // that a command which ends waits for retries
 )
 
-// outboxDir is where run keeps what is not delivered yet. It belongs to an alerts topic: where that is another, revisions count
-// from one again, and would be taken for repeats.
-func (c *Config) outboxDir() string {
-	return filepath.Join(c.State.Path, "outbox", c.Topics.Prefix+"alerts")
-}
+// What a dispatcher tells of: a label of its metrics.
+const (
+	ofIncidents = "incidents"
+	ofTroubles  = "troubles"
+)
 
-// notifier opens the configured sinks; nil if there are none. A store is wanted by what goes on after a crash.
-func (c *Config) notifier(log zerolog.Logger, registry prometheus.Registerer, out io.Writer, durable bool, mark string) (*notify.Dispatcher, error) {
-	if len(c.Sinks) == 0 {
-		return nil, nil
+// notifier opens the configured sinks, to tell of something. more holds what depends on the command.
+func (c *Config) notifier(log zerolog.Logger, registry prometheus.Registerer, out io.Writer, of string, more notify.Options) (*notify.Dispatcher, error) {
+	o := more
+	o.Sinks, o.Out, o.Log = c.Sinks, out, log
+	if registry != nil {
+		o.Registerer = prometheus.WrapRegistererWith(prometheus.Labels{"of": of}, registry)
 	}
-	o := notify.Options{Sinks: c.Sinks, Out: out, Mark: mark, Log: log, Registerer: registry}
 	for _, r := range c.Routes {
 		o.Routes = append(o.Routes, notify.Route{Match: r.Match, Sinks: r.Sinks})
-	}
-	if durable {
-		store, err := notify.OpenJournal(c.outboxDir(), log)
-		if err != nil {
-			return nil, err
-		}
-		o.Store = store
 	}
 	d, err := notify.New(o)
 	if err != nil {
@@ -51,8 +41,21 @@ func (c *Config) notifier(log zerolog.Logger, registry prometheus.Registerer, ou
 		}
 		return nil, usageError{err}
 	}
-	log.Info().Int("sinks", len(c.Sinks)).Int("routes", len(c.Routes)).Msg("notify: alerts are delivered")
+	log.Info().Int("sinks", len(c.Sinks)).Int("routes", len(c.Routes)).Str("of", of).Msg("notify: sinks are told")
 	return d, nil
+}
+
+// together is a writer for several who write at once.
+type together struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (t *together) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(p)
 }
 
 // heartbeat opens the dead man's switch; nil if none is configured.
@@ -73,55 +76,4 @@ func (c *Config) heartbeat(well func() error, log zerolog.Logger, registry prome
 		return nil, usageError{err}
 	}
 	return run, nil
-}
-
-// watchRetries sends dead letters again when notify retry asks for it, until ctx is done.
-func watchRetries(ctx context.Context, d *notify.Dispatcher, dir string, log zerolog.Logger) {
-	t := time.NewTicker(retryEvery)
-	defer t.Stop()
-	for {
-		if names, err := takeRetries(dir); err != nil {
-			log.Warn().Err(err).Msg("notify: a request to retry dead letters cannot be read")
-		} else {
-			for _, name := range names {
-				log.Info().Str("sink", name).Int("dead_letters", d.Retry(name)).Msg("notify: dead letters are sent again")
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-	}
-}
-
-// takeRetries returns the requests and removes them. An empty name is all sinks.
-func takeRetries(dir string) ([]string, error) {
-	file := filepath.Join(dir, retryFile)
-	text, err := os.ReadFile(file)
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
-	if err == nil {
-		err = os.Remove(file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), nil
-}
-
-// askRetry leaves a request for the running service, or the next.
-func askRetry(dir, sink string) error {
-	f, err := os.OpenFile(filepath.Join(dir, retryFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = fmt.Fprintln(f, sink)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("ask for a retry: %w; is this the configuration and the user that run has?", err)
-	}
-	return nil
 }

@@ -51,7 +51,6 @@ func (s *service) prepare(ctx context.Context) error {
 	s.sink.onWritten = s.written
 	if s.notifier != nil {
 		s.notifier.Start()
-		s.delivering = true
 	}
 	opts := s.conf.engineOptions(s.log)
 	opts.WakeFrom, opts.Registerer, opts.LiveView = s.record.WakeFrom, s.registry, s.live

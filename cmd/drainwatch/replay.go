@@ -91,7 +91,7 @@ func (o *replay) run(cmd *cobra.Command) error {
 		if len(conf.Sinks) == 0 {
 			return usagef("read command line: --notify: no sinks are configured; name some under sinks: in the file of --config, or leave it out")
 		}
-		if sink.notifier, err = conf.notifier(log, nil, cmd.OutOrStdout(), false, ""); err != nil {
+		if sink.notifier, err = conf.notifier(log, nil, cmd.OutOrStdout(), ofIncidents, notify.Options{}); err != nil {
 			return err
 		}
 		defer func() { _ = sink.notifier.Close() }() // nothing is kept

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/drainwatch/drainwatch/detector/checkpoint"
+	"github.com/drainwatch/drainwatch/detector/warroom"
 )
 
 func newRunCmd() *cobra.Command {
@@ -15,7 +16,7 @@ func newRunCmd() *cobra.Command {
 		Short: "Watch a Kafka topic until stopped",
 		Long: `run is the service: it consumes the usage topic, writes alerts to the alerts topic and what cannot be used to the
 dead-letter topic, and answers /healthz, /readyz and /metrics on listen.probes. Alerts are also delivered to the
-configured sinks, from an outbox under state.path, so that none is lost when the program is killed.
+configured sinks, from an outbox in an internal topic, so that none is lost when the program is killed.
 What it cannot see (lag, silence, unreadable rows, clocks that are off, sinks that fail) is told to the sinks as well,
 and makes /readyz answer 503 with what it is blind to.
 
@@ -26,8 +27,8 @@ A first start learns from what the topic retains without waking anybody: what en
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
 with another number of partitions is refused rather than taken for a first one.
 
-Start as many instances as you like, with one configuration: Kafka shares the partitions out among them, and one of
-them decides on incidents. What one that dies had not said is said by whoever takes over, once. Those beyond the number
+Start as many instances as you like, with one configuration: Kafka shares the partitions out among them, one of them
+decides on incidents and one tells the sinks. What one that dies had not said is said by whoever takes over, once. Those beyond the number
 of partitions wait.
 
 What is known is kept in checkpoints, under state.path or with state.store: kafka in an internal topic, every
@@ -93,12 +94,13 @@ func runService(cmd *cobra.Command, _ []string) error {
 	}
 	s.keep(kept, acceptLoss)
 	s.blindness = newBlindness(log, registry)
+	s.journal = warroom.NewJournal(s.keepRemark)
 	probes, err := startProbes(conf.Listen.Probes, "listen.probes", registry, s.state, nil)
 	if err != nil {
 		return err
 	}
 	defer probes.close()
-	answers, err := s.api("drainwatch", conf.State.Path)
+	answers, err := s.api("drainwatch")
 	if err != nil {
 		return err
 	}
@@ -111,16 +113,21 @@ func runService(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if s.notifier, err = conf.notifier(log, registry, cmd.OutOrStdout(), true, ""); err != nil {
-		return err
+	if len(conf.Sinks) > 0 {
+		out := &together{w: cmd.OutOrStdout()}
+		if s.troubles, err = conf.troubles(log, registry, out); err != nil {
+			return err
+		}
+		defer func() { _ = s.troubles.Close() }() // what is left undelivered is told by the next start
+		s.delivering = &delivering{service: s, out: out}
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer stop()
-	if s.notifier != nil {
-		s.blindness.adopt(s.notifier)
-		beside.Go(func() { watchRetries(ctx, s.notifier, conf.outboxDir(), log) })
+	if s.troubles != nil {
+		s.blindness.adopt(s.troubles.Dispatcher)
+		beside.Go(func() { s.troubles.watchRetries(ctx, log) })
 	}
 	beside.Go(func() { s.blindness.run(ctx, s.look) })
 	if beat != nil {

@@ -38,22 +38,23 @@ type service struct {
 	bookSoon  time.Duration         // and how soon one that opened or resolved is
 	idleAfter time.Duration         // see below
 	onAlert   func(incident.Record) // told of every alert; may be nil
-	notifier  *notify.Dispatcher    // told of every alert once it is written; run closes it; may be nil
+	notifier  *notify.Dispatcher    // told of every alert once it is written, where there are no other instances; run closes it; may be nil
 	board     *warroom.Board        // the incidents, for who asks
+	journal   *warroom.Journal      // what people say of them
 	blindness *blindness            // what it does not see; nil where nobody asks
 
 	keeping       *keeping                          // of checkpoints; nil without
 	checkpointAge func(now time.Time) time.Duration // of the last one; nil alike
 
-	delivering bool // the notifier was told of all that was written before
-
-	sharing  *sharing  // with the other instances; nil in demo, where there are none
-	deciding *deciding // alike
-	client   *stream.Client
-	consumer *stream.Consumer
-	sink     *topicSink
-	engine   *detector.Engine
-	record   *installation
+	sharing    *sharing    // with the other instances; nil in demo, where there are none
+	deciding   *deciding   // alike
+	delivering *delivering // alike, and without sinks
+	troubles   *troubles   // alike
+	client     *stream.Client
+	consumer   *stream.Consumer
+	sink       *topicSink
+	engine     *detector.Engine
+	record     *installation
 
 	mu         sync.Mutex
 	phase      string              // what it waits for until it reads; "" then
@@ -95,7 +96,7 @@ type progress struct {
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
 	return &service{
 		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka", phaseAt: time.Now(),
-		board: &warroom.Board{}, parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
+		board: &warroom.Board{}, journal: warroom.NewJournal(nil), parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
 	}
 }
 

@@ -53,9 +53,7 @@ func (s *service) look(ctx context.Context, at time.Time) seen {
 			x.health = &h
 		}
 	}
-	if s.notifier != nil {
-		x.sinks, x.outbox = s.notifier.SinkStates()
-	}
+	x.sinks, x.outbox = s.sinkStates()
 	if s.checkpointAge != nil {
 		x.checkpoint = float64(s.checkpointAge(at)) / float64(s.conf.State.Every)
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -43,8 +44,10 @@ func (l *lane) bury(t *thread, e *entry, now time.Time) {
 		Msg("notify: an alert was given up; notify dead shows it, notify retry sends it again")
 }
 
+const deadPrefix = "dead/"
+
 func deadKey(x *Dead) string {
-	return fmt.Sprintf("dead/%s/%s/%d", x.Sink, x.Record.Incident, x.Record.Revision)
+	return fmt.Sprintf(deadPrefix+"%s/%s/%d", x.Sink, x.Record.Incident, x.Record.Revision)
 }
 
 // revive queues the dead letters again, but for what is obsolete by now.
@@ -77,7 +80,7 @@ func ReadDead(dir string) ([]Dead, error) {
 	defer f.Close()
 	found := map[string]Dead{}
 	_, _, err = readJournal(f, func(l journalLine, _ int64) {
-		if !strings.HasPrefix(l.Key, "dead/") {
+		if !strings.HasPrefix(l.Key, deadPrefix) {
 			return
 		}
 		var x Dead
@@ -94,11 +97,10 @@ func ReadDead(dir string) ([]Dead, error) {
 	for _, x := range found {
 		out = append(out, x)
 	}
-	slices.SortFunc(out, func(a, b Dead) int {
-		if c := a.At.Compare(b.At); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Sink+a.Record.Incident, b.Sink+b.Record.Incident)
-	})
+	slices.SortFunc(out, byAge)
 	return out, nil
+}
+
+func byAge(a, b Dead) int {
+	return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Sink+a.Record.Incident, b.Sink+b.Record.Incident))
 }

@@ -26,6 +26,10 @@ type Options struct {
 	Out    io.Writer // where sinks of kind stdout write; needed by them
 	Mark   string    // TEST or DEMO: shown in front of every notification
 
+	// Fence is asked before each attempt whether this process may still send: where a Store is shared, another may have taken it over
+	// meanwhile. Once it says no, nothing more is sent. nil is always. It must return soon, and say yes where it cannot know.
+	Fence func(ctx context.Context) bool
+
 	Log        zerolog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time // nil is time.Now
@@ -54,6 +58,7 @@ type Dispatcher struct {
 	mu      sync.Mutex
 	rand    *rand.Rand
 	upto    map[string]int             // by incident: the revision taken last
+	until   int64                      // offset up to which the alerts topic was taken
 	dirty   map[string]func() any      // by key: what its value is now; nil removes it
 	change  uint64                     // counts what was made dirty
 	durable uint64                     // the part of it that the store has
@@ -113,6 +118,7 @@ func newDispatcher(opts Options, sinks map[string]Sink) (*Dispatcher, error) {
 	d.metrics = newMetrics(opts.Registerer, d)
 	if opts.Store != nil {
 		if err := d.load(); err != nil {
+			d.metrics.unregister()
 			d.cancel()
 			return nil, err
 		}
@@ -170,6 +176,7 @@ func (d *Dispatcher) Close() error {
 			err = errors.Join(err, c.Close())
 		}
 	}
+	d.metrics.unregister()
 	return err
 }
 
@@ -191,44 +198,6 @@ func (d *Dispatcher) Offer(r incident.Record) {
 		}
 	}
 	d.stir()
-}
-
-// Former takes a revision as it was written down before this start, in the order in which it was. It is called before Start.
-// What an earlier process wrote down and died before taking is offered; a sink that is new hears of what still fires.
-func (d *Dispatcher) Former(r incident.Record) {
-	d.mu.Lock()
-	missed, known := r.Revision > d.upto[r.Incident], 0
-	for _, l := range d.lanes {
-		if l.known {
-			known++
-		}
-	}
-	if missed && known == 0 { // there was no outbox then
-		d.take(&r)
-		missed = false
-	}
-	if known < len(d.lanes) {
-		if delete(d.former, r.Incident); r.Status == incident.Firing {
-			d.former[r.Incident] = r
-		}
-	}
-	d.mu.Unlock()
-	if missed {
-		d.Offer(r)
-	}
-}
-
-// introduce tells sinks that are new what fires. d.mu is held.
-func (d *Dispatcher) introduce() {
-	for _, id := range slices.Sorted(maps.Keys(d.former)) {
-		r := d.former[id]
-		for _, name := range route(d.opts.Routes, d.names, &r) {
-			if l := d.lanes[name]; !l.known && l.threads[id] == nil {
-				l.offer(&r)
-			}
-		}
-	}
-	d.former = nil
 }
 
 // take notes that a revision was taken. d.mu is held.

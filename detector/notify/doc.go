@@ -9,10 +9,13 @@
 //
 // # Invariants
 //
-//   - Delivery is at least once. A revision is in the [Store], synced to disk, before its first attempt, and leaves it when the
+//   - Delivery is at least once. A revision is in the [Store], durable, before its first attempt, and leaves it when the
 //     receiver took it or it became a dead letter. Every attempt carries the same key ([Notification.Key]), in every process.
-//   - The alerts topic comes first: a process that dies between writing there and taking a revision here loses nothing, since
-//     the next start reads the topic again ([Dispatcher.Former]), and what was taken before is dropped.
+//   - The alerts topic comes first, and is what a Dispatcher is fed from: the store keeps how far it was read ([Dispatcher.Reached],
+//     [Dispatcher.From]), and the next process reads on from there. What was taken before is dropped.
+//   - Of several instances one delivers, whose store is a [Topic] that the next takes over. One that does not know that it is none any more
+//     writes where nobody reads, and asks before each attempt whether it is (Options.Fence): of what it had under way one repeat at most
+//     is sent, under the same key. It goes on unasked where the answer cannot be had: a page told twice is better than one not told.
 //   - Revisions of one incident reach one sink in order. One that fires and is followed by another is left out; a resolve never is.
 //   - Whoever was told that an incident fires is told how it goes on, whatever routes say of its later class.
 //   - A sink that fails, hangs or talks without end holds up neither another sink nor whoever offers. Retries are those of the

@@ -20,6 +20,9 @@ const (
 	journalSlack = 4 << 20 // bytes of outdated lines that are not worth a rewrite
 )
 
+// ErrHeld is what opening a journal fails with that another process has.
+var ErrHeld = errors.New("another process has it; stop that one, or give this one a state.path of its own")
+
 // Journal is a Store in a directory: a file to which changes are appended, a line each with a checksum, and which is written
 // anew when most of it is outdated. A line that was being written when the machine stopped is cut off; one that is damaged
 // elsewhere is left out and said.

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/stream"
 )
 
 // childEnv makes the test binary a process that delivers until it is killed; its value is a childTask.
@@ -23,7 +24,9 @@ const childEnv = "DRAINWATCH_TEST_NOTIFY_CHILD"
 
 // childTask is what such a process is told.
 type childTask struct {
-	Dir   string   // of the outbox
+	Dir   string   // of the outbox; none if it is in a topic
+	Log   []string // brokers of that
+	Term  int64    // under which it is taken over
 	Sink  Settings // the only one
 	Topic string   // alert records, a line each, as the alerts topic would have them
 	Offer bool     // offer the records; else take them for former ones
@@ -47,7 +50,7 @@ func child() int {
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &task); err != nil {
 		return fail(err)
 	}
-	store, err := OpenJournal(task.Dir, zerolog.New(os.Stderr))
+	store, err := task.store()
 	if err != nil {
 		return fail(err)
 	}
@@ -84,6 +87,21 @@ func child() int {
 	}
 	fmt.Println("drained")
 	select {}
+}
+
+func (task *childTask) store() (Store, error) {
+	if task.Dir != "" {
+		return OpenJournal(task.Dir, zerolog.New(os.Stderr))
+	}
+	c, err := stream.New(stream.Options{Config: stream.Config{Brokers: task.Log}})
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenTopic(context.Background(), c, "outbox")
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Take(context.Background(), task.Term)
 }
 
 // process is a child that runs.
@@ -148,8 +166,14 @@ func writeTopic(t *testing.T, file string, rs ...incident.Record) {
 	}
 }
 
-// kill -9 between outbox and send, and between send and acknowledgement: the next process delivers, under the same key.
+// kill -9 between outbox and send, and between send and acknowledgement: the next process delivers, under the same key, whether the outbox
+// is on its disk or in a topic, where it may run anywhere.
 func TestKill(t *testing.T) {
+	t.Run("journal", func(t *testing.T) { testKill(t, func() childTask { return childTask{Dir: t.TempDir(), Term: 1} }) })
+	t.Run("topic", func(t *testing.T) { testKill(t, func() childTask { return childTask{Log: startBroker(t), Term: 1} }) })
+}
+
+func testKill(t *testing.T, outbox func() childTask) {
 	eachKind(t, func(t *testing.T, kind string) {
 		st := stands[kind]
 		if kind == "stdout" {
@@ -159,7 +183,8 @@ func TestKill(t *testing.T) {
 			t.Run(point, func(t *testing.T) {
 				hung := make(chan struct{})
 				r := newReceiver(t, func(_ http.ResponseWriter, req *http.Request) { close(hung); <-req.Context().Done() })
-				task := childTask{Dir: t.TempDir(), Sink: st.settings(t, r), Topic: filepath.Join(t.TempDir(), "topic"), Offer: true}
+				task := outbox()
+				task.Sink, task.Topic, task.Offer = st.settings(t, r), filepath.Join(t.TempDir(), "topic"), true
 				task.Sink.Name, task.Sink.Kind, task.Hold = "sink", kind, point == "between outbox and send"
 				writeTopic(t, task.Topic, alert("inc_1", 1, firing))
 				if r.mail != nil {
@@ -182,6 +207,7 @@ func TestKill(t *testing.T) {
 					r.mail.set(".", "")
 				}
 				task.Hold = false
+				task.Term++
 				writeTopic(t, task.Topic) // nothing is offered again: what is delivered comes from the outbox
 				second := startChild(t, task)
 				second.await("drained")

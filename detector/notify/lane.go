@@ -197,6 +197,9 @@ func (l *lane) run() {
 		}
 		l.d.mu.Unlock()
 		if n != nil {
+			if fence := l.d.opts.Fence; fence != nil && !fence(l.d.ctx) {
+				return
+			}
 			l.attempt(j, n)
 			continue
 		}

@@ -18,7 +18,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("open outbox %s: another process has it; stop that one, or give this one a state.path of its own", dir)
+		return nil, fmt.Errorf("open outbox %s: %w", dir, ErrHeld)
 	}
 	return f, nil
 }

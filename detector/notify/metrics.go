@@ -11,13 +11,30 @@ type metrics struct {
 	failures                  *prometheus.CounterVec
 	took                      *prometheus.HistogramVec
 	storeFailures             prometheus.Counter
+
+	unregister func() // all of it: the next dispatcher of a process has metrics of the same names
+}
+
+// registered is a Registerer that knows what was registered through it. The zero value registers nowhere.
+type registered struct {
+	prometheus.Registerer
+	all []prometheus.Collector
+}
+
+// MustRegister implements prometheus.Registerer.
+func (r *registered) MustRegister(cs ...prometheus.Collector) {
+	if r.Registerer != nil {
+		r.Registerer.MustRegister(cs...)
+		r.all = append(r.all, cs...)
+	}
 }
 
 // outcomeNames are the values of the label that says what follows from a failure.
 var outcomeNames = map[Outcome]string{Retry: "retry", Refused: "refused", Gone: "gone"}
 
 func newMetrics(reg prometheus.Registerer, d *Dispatcher) *metrics {
-	f := promauto.With(reg)
+	to := &registered{Registerer: reg}
+	f := promauto.With(to)
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: "drainwatch_notify_" + name + "_total", Help: help}, append([]string{"sink"}, labels...))
 	}
@@ -31,6 +48,11 @@ func newMetrics(reg prometheus.Registerer, d *Dispatcher) *metrics {
 			Name: "drainwatch_notify_attempt_seconds", Help: "How long an attempt took.", Buckets: []float64{.01, .05, .1, .5, 1, 2, 5, 10, 20},
 		}, []string{"sink"}),
 		storeFailures: f.NewCounter(prometheus.CounterOpts{Name: "drainwatch_notify_outbox_failures_total", Help: "Writes of the outbox that failed."}),
+	}
+	m.unregister = func() {
+		for _, c := range to.all {
+			to.Unregister(c)
+		}
 	}
 	for _, name := range d.names {
 		l := d.lanes[name]

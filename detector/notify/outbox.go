@@ -77,6 +77,9 @@ func (d *Dispatcher) load() error {
 				d.upto[t.Incident] = t.Revision
 			}
 			owner = "-"
+		case "until":
+			err = json.Unmarshal(value, &d.until)
+			owner = "-"
 		case "visited":
 			if err = json.Unmarshal(value, &owner); err == nil && d.lanes[owner] != nil {
 				d.lanes[owner].known = true

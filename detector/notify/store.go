@@ -1,7 +1,7 @@
 package notify
 
-// Store keeps what the outbox must not forget, as keys with values. Instances that share the work would share one over an
-// internal Kafka topic, for which keys and values are what it is made of; [OpenJournal] keeps one instance's on disk.
+// Store keeps what the outbox must not forget, as keys with values: a [Topic] for instances that share the work, a [Journal] on disk
+// for what is one instance's own.
 type Store interface {
 	// Load passes every key with its last value, in no order. It is called once, before Write.
 	Load(each func(key string, value []byte) error) error

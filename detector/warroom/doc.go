@@ -3,7 +3,7 @@
 //
 // Handlers decode, call one method and encode. They read immutable snapshots (detector.Rollup, the booked ledger), the Board
 // of alerts as they were said, and ask a shard for one user; none of them holds up the fold. What people add (acknowledgements,
-// labels, notes) goes to the Journal, on disk before it is answered.
+// labels, notes) goes to the Journal, in the log that instances share before it is answered.
 //
 // An answer is to take 50 ms at most, at 2,000 combinations of dimension values that are busy in each five minutes of a day. Over
 // HTTP, from the question to the last byte (make bench BENCH=AnswersOverHTTP), it takes by the clock, on two cores with nothing

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -63,10 +62,6 @@ var busy = sync.OnceValue(func() *detector.Engine {
 // of one's own, whoever else uses this one.
 func BenchmarkAnswersOverHTTP(b *testing.B) {
 	e := busy()
-	journal, err := OpenJournal(filepath.Join(b.TempDir(), "journal.jsonl"), zerolog.Nop())
-	if err != nil {
-		b.Fatal(err)
-	}
 	board := &Board{}
 	for i := range 1000 {
 		r := rich()
@@ -74,7 +69,7 @@ func BenchmarkAnswersOverHTTP(b *testing.B) {
 		r.DetectedAt = r.DetectedAt.Add(time.Duration(i) * time.Second)
 		board.Add(r)
 	}
-	s, err := New(Options{Engine: func() *detector.Engine { return e }, Board: board, Journal: journal})
+	s, err := New(Options{Engine: func() *detector.Engine { return e }, Board: board, Journal: NewJournal(nil)})
 	if err != nil {
 		b.Fatal(err)
 	}

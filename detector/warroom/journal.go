@@ -1,39 +1,36 @@
 package warroom
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Bounds of a Journal.
 const (
-	maxEntries = 100_000 // lines of the file, so that it stays below some hundred megabytes
+	maxEntries = 100_000 // remarks, so that what keeps them stays below some hundred megabytes
 	maxNotes   = 200     // of one incident
+
+	keepTimeout = 10 * time.Second // that a remark may take to be kept
 )
 
-// Journal keeps what people say of incidents, in a file that is only ever appended to: a line each, on disk before it counts.
-// It is safe for concurrent use, also by several processes on one file system that appends whole lines.
+// Journal is what people say of incidents: a line each, kept in a log that instances share before it counts. It is safe for concurrent use.
 type Journal struct {
-	path string
+	keep func(ctx context.Context, line []byte) error // nil keeps nothing
 
-	writing sync.Mutex // held while the file is written
-	lines   int
-	broken  error // the file could not be brought back to whole lines
+	writing sync.Mutex // held while one is kept
 
-	mu sync.RWMutex
-	by map[string]*remarks
+	mu    sync.RWMutex
+	by    map[string]*remarks
+	lines int
+	waits map[string]chan struct{} // by id of a remark: closed once it is heard
 }
 
 // remarks are what people said of one incident.
@@ -46,6 +43,7 @@ type remarks struct {
 // remark is a line of the journal.
 type remark struct {
 	V        int       `json:"v"`
+	ID       string    `json:"id,omitempty"` // that of a note tells a line that was written twice
 	At       time.Time `json:"at"`
 	Incident string    `json:"incident"`
 	Kind     string    `json:"kind"`         // ack, label or note
@@ -55,42 +53,21 @@ type remark struct {
 	Text     string    `json:"text,omitempty"`
 }
 
-// OpenJournal reads a journal; a file that is missing is made by the first remark. What a crash left of a last line is left out:
-// it was never answered.
-func OpenJournal(path string, log zerolog.Logger) (*Journal, error) {
-	j := &Journal{path: path, by: map[string]*remarks{}}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read journal %s: %w; make it readable, or name another state.path", path, reason(err))
-	}
-	defer f.Close()
-	lines := bufio.NewReader(f)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			if len(line) > 0 {
-				log.Warn().Str("journal", path).Int("bytes", len(line)).Msg("api: the last line of the journal is not whole, so it is left out")
-			}
-			return j, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read journal %s: %w; check the disk", path, reason(err))
-		}
-		var r remark
-		if err := json.Unmarshal(line, &r); err != nil || r.V != 1 || r.Incident == "" {
-			return nil, fmt.Errorf("read journal %s:%d: no remark of this version; repair the line, or move the file away to start without", path, j.lines+1)
-		}
-		j.lines++
-		j.apply(r)
-	}
+// NewJournal returns a journal that is kept in a log: keep writes a line there, and whoever reads the log from its beginning calls Hear with
+// all of it, in its order. A nil keep is a journal in memory.
+func NewJournal(keep func(ctx context.Context, line []byte) error) *Journal {
+	return &Journal{keep: keep, by: map[string]*remarks{}, waits: map[string]chan struct{}{}}
 }
 
-func (j *Journal) apply(r remark) {
+// Hear takes the next line. A line that is no remark changes nothing.
+func (j *Journal) Hear(line []byte) error {
+	var r remark
+	if err := json.Unmarshal(line, &r); err != nil || r.V != 1 || r.Incident == "" {
+		return errNoRemark
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.lines++
 	x := j.by[r.Incident]
 	if x == nil {
 		x = &remarks{}
@@ -104,9 +81,18 @@ func (j *Journal) apply(r remark) {
 	case "label":
 		x.label = &r
 	case "note":
-		x.notes = append(x.notes, r)
+		if r.ID == "" || !slices.ContainsFunc(x.notes, func(o remark) bool { return o.ID == r.ID }) {
+			x.notes = append(x.notes, r)
+		}
 	}
+	if heard := j.waits[r.ID]; heard != nil {
+		close(heard)
+		delete(j.waits, r.ID)
+	}
+	return nil
 }
+
+var errNoRemark = errors.New("no remark of this version")
 
 // of returns what was said of an incident.
 func (j *Journal) of(id string) remarks {
@@ -118,101 +104,46 @@ func (j *Journal) of(id string) remarks {
 	return remarks{}
 }
 
-// write keeps a remark. A second acknowledgement changes nothing: the first stands.
-func (j *Journal) write(r remark) error {
+// write keeps a remark and returns once it counts. A second acknowledgement changes nothing: the first stands.
+func (j *Journal) write(ctx context.Context, r remark) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	was := j.of(r.Incident)
+	r.ID = strconv.FormatUint(rand.Uint64(), 36)
+	heard := make(chan struct{})
+	j.mu.Lock()
+	lines := j.lines
+	j.waits[r.ID] = heard
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		delete(j.waits, r.ID)
+		j.mu.Unlock()
+	}()
 	switch {
 	case r.Kind == "ack" && was.ack != nil:
 		return nil
 	case r.Kind == "note" && len(was.notes) >= maxNotes:
-		return newProblem(507, fmt.Sprintf("the incident has %d notes, as many as are kept; write elsewhere and link to it", maxNotes))
-	case j.lines >= maxEntries:
-		return newProblem(507, fmt.Sprintf("the journal holds %d remarks, as many as are kept; move %s away to start anew", j.lines, j.path))
-	case j.broken != nil:
-		return j.broken
+		return newProblem(http.StatusInsufficientStorage, fmt.Sprintf("the incident has %d notes, as many as are kept; write elsewhere and link to it", maxNotes))
+	case lines >= maxEntries:
+		return newProblem(http.StatusInsufficientStorage, fmt.Sprintf("the journal holds %d remarks, as many as are kept; write elsewhere", lines))
 	}
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	line = append(line, '\n')
-	if err := j.append(line); err != nil {
-		return fmt.Errorf("write journal %s: %w; free space or make state.path writable", j.path, reason(err))
+	if j.keep == nil {
+		return j.Hear(line)
 	}
-	j.lines++
-	j.apply(r)
-	return nil
-}
-
-// append adds a whole line to the file and has it on disk, or leaves the file as it was.
-func (j *Journal) append(line []byte) (err error) {
-	dir := filepath.Dir(j.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	if err := j.keep(ctx, line); err != nil {
+		return fmt.Errorf("%w: %w", notReady("what people say cannot be kept now: Kafka does not answer, or this instance is not connected yet; try again"), err)
 	}
-	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}()
-	if err := cutTorn(f); err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(line); err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		if terr := f.Truncate(info.Size()); terr != nil {
-			j.broken = fmt.Errorf("journal %s ends in half a line: %w", j.path, reason(terr))
-		}
-		return err
-	}
-	if info.Size() > 0 {
+	select {
+	case <-heard:
 		return nil
+	case <-ctx.Done():
+		return notReady("it is kept, but was not read back in time; ask for the incident again")
 	}
-	d, err := os.Open(dir) // the name of a new file must be on disk, too
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// cutTorn removes what a crash left of a last line.
-func cutTorn(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	const longest = 2*maxText + 4*maxName + 1024 // of a line; escapes may double a text, and more is not whole anyway
-	tail := make([]byte, min(info.Size(), 6*longest))
-	if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
-		return err
-	}
-	end := bytes.LastIndexByte(tail, '\n') + 1
-	switch {
-	case end == len(tail):
-		return nil
-	case end == 0 && int64(len(tail)) < info.Size():
-		return errors.New("its last line is longer than any that this program writes")
-	}
-	return f.Truncate(info.Size() - int64(len(tail)-end))
-}
-
-// reason is what the system said, without the path, which the message has.
-func reason(err error) error {
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		return path.Err
-	}
-	return err
 }

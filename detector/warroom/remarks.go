@@ -75,7 +75,7 @@ func (s *Server) remark(w http.ResponseWriter, r *http.Request, kind string, che
 		return badRequest(faults)
 	}
 	id := e.latest.Incident
-	err = s.o.Journal.write(remark{V: 1, At: s.o.Now().UTC(), Incident: id, Kind: kind, By: b.By, Class: b.Class, Cause: b.Cause, Text: b.Text})
+	err = s.o.Journal.write(r.Context(), remark{V: 1, At: s.o.Now().UTC(), Incident: id, Kind: kind, By: b.By, Class: b.Class, Cause: b.Cause, Text: b.Text})
 	if err != nil {
 		return err
 	}

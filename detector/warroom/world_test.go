@@ -118,11 +118,7 @@ func server(t testing.TB, change ...func(*Options)) *Server {
 	user.Status, user.EndedAt, user.Class, user.Cause, user.Ratio, user.Factors = incident.Firing, nil, "abuse", "stolen_key", nil, nil
 	board.Add(rich())
 	board.Add(user)
-	journal, err := OpenJournal(filepath.Join(t.TempDir(), "state", "journal.jsonl"), zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Engine: func() *detector.Engine { return w.engine }, Board: board, Journal: journal, ConfigVersion: "c-1", Thresholds: Thresholds{
+	o := Options{Engine: func() *detector.Engine { return w.engine }, Board: board, Journal: NewJournal(nil), ConfigVersion: "c-1", Thresholds: Thresholds{
 		Severity: detector.SeverityRules{PageFactor: 1.5, MinUsers: 5, MaterialCredits: 10_000 * event.Credit}, Rules: detector.DefaultThresholds(),
 	}}
 	for _, c := range change {
