@@ -45,6 +45,7 @@ type Engine struct {
 	fleetEnd  chan struct{}
 	leading   *leading  // with Options.Relay, while this engine decides
 	hand      hand      // alike: what its own shards have said
+	gone      Health    // alike: what was counted of partitions that were given up
 	ratedAt   time.Time // of the fleet's goroutine
 	plannedAt int64     // the same: hour for which the plans' states were published
 	snapshot  atomic.Pointer[Snapshot]
@@ -74,6 +75,7 @@ type worker struct {
 	gone chan struct{} // its goroutine has ended
 
 	owner string // under which it speaks
+	taken Health // what its shard had counted when it was taken over
 
 	marking *marking // its state, while that is written; of its goroutine
 }

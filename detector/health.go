@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Health counts rows that could not be used as they should be, for whoever watches the program itself. All but Held only grow.
+// Health counts rows that could not be used as they should be, for whoever watches the program itself: those that this engine has read,
+// also of partitions that it has given up since, and not what others had read of those that it took over. All but Held only grow.
 type Health struct {
 	Rows         int64     // records read
 	DeadLetters  int64     // records that could not be used, those in TimeAhead included
@@ -25,21 +26,16 @@ func (e *Engine) Health(ctx context.Context) (Health, error) {
 	for _, p := range sortedKeys(e.shards) {
 		workers = append(workers, e.shards[p])
 	}
+	h := e.gone
 	e.mu.Unlock()
-	var h Health
 	head := int64(0)
 	for _, w := range workers {
 		err := e.question(ctx, w, func(s *shard) {
-			h.Rows += s.counts.Rows
-			h.Late += s.counts.Late
-			h.TimeAhead += s.counts.TimeAhead
+			h.add(s.health(), w.taken)
 			if s.clock.started {
 				h.Held += int64(len(s.clock.held))
 				head = max(head, s.clock.head)
 			}
-			h.DedupeLost += int64(s.class.rows.Overflowed())
-			h.UsersEvicted += s.users.Evicted
-			h.ValuesFolded += s.leaves.Folded()
 		})
 		if err != nil {
 			return Health{}, err
@@ -54,4 +50,21 @@ func (e *Engine) Health(ctx context.Context) (Health, error) {
 		h.Head = time.Unix(0, head).UTC()
 	}
 	return h, nil
+}
+
+// health is what a shard has counted, whoever had it. Only the shard's goroutine may ask, or who has stopped it.
+func (s *shard) health() Health {
+	return Health{
+		Rows: s.counts.Rows, Late: s.counts.Late, TimeAhead: s.counts.TimeAhead, DedupeLost: int64(s.class.rows.Overflowed()), UsersEvicted: s.users.Evicted, ValuesFolded: s.leaves.Folded(),
+	}
+}
+
+// add counts what came to a shard after it was taken.
+func (h *Health) add(now, taken Health) {
+	h.Rows += now.Rows - taken.Rows
+	h.Late += now.Late - taken.Late
+	h.TimeAhead += now.TimeAhead - taken.TimeAhead
+	h.DedupeLost += now.DedupeLost - taken.DedupeLost
+	h.UsersEvicted += now.UsersEvicted - taken.UsersEvicted
+	h.ValuesFolded += now.ValuesFolded - taken.ValuesFolded
 }

@@ -95,6 +95,7 @@ func (e *Engine) Own(h Holding) (next int64, err error) {
 	w.ctx, w.stop = context.WithCancel(e.ctx)
 	w.owner = h.Claim.Owner
 	if w.shard, err = h.take(&e.o, e.deadLetter, func(s Signal) { e.relay(w.ctx, s) }); err == nil {
+		w.taken = w.health()
 		err = e.hold(h.Partition, w)
 	}
 	if err != nil {
@@ -125,6 +126,9 @@ func (e *Engine) Disown(partition int32) {
 		w.stop()
 		<-w.gone
 		e.hand.drop(w.owner)
+		e.mu.Lock()
+		e.gone.add(w.health(), w.taken)
+		e.mu.Unlock()
 	}
 }
 
@@ -204,7 +208,7 @@ func (e *Engine) Lead(claim Claim, said int64, saved []byte, torn bool) (next in
 	return l.ear.next, nil
 }
 
-// Unlead has this engine decide no more.
+// Unlead has this engine decide no more. What it saw while it did is not shown any longer: whoever decides next sees more.
 func (e *Engine) Unlead() {
 	e.mu.Lock()
 	l, end := e.leading, e.fleetEnd
@@ -218,6 +222,10 @@ func (e *Engine) Unlead() {
 	e.fleetUp, e.leading = false, nil
 	e.mu.Unlock()
 	e.hand.open(false)
+	e.rolled.Store(nil)
+	e.ledger.Store(nil)
+	e.snapshot.Store(&Snapshot{})
+	e.metrics.open.Set(0)
 }
 
 // Hear takes the next record of the log, whose offset is given. It blocks while decisions are behind, and returns what stopped the engine, if something did.

@@ -77,7 +77,7 @@ func TestEnginesShareOneLog(t *testing.T) {
 	want := replay(t, w.options, in).verdicts()
 	log := &tape{}
 	o := w.options
-	o.Relay, o.Partitions = log, 2
+	o.Relay, o.Partitions, o.LiveView = log, 2, true
 	out := &outcome{}
 	engines := [2]*detector.Engine{}
 	for i := range engines {
@@ -125,13 +125,22 @@ func TestEnginesShareOneLog(t *testing.T) {
 	log.mu.Lock()
 	log.leader = nil
 	log.mu.Unlock()
+	seen := a.Snapshot().Rows
 	a.Unlead()
+	if now := a.Snapshot().Rows; seen == 0 || now != 0 || a.Rollup() != nil || len(a.Ledger()) > 0 {
+		t.Errorf("who decided and saw %d rows shows %d when others decide", seen, now)
+	}
 	log.lead(t, b, decided.State)
 	check(a.Feed(t.Context(), 1, in[1][next:]))
 	for p := range int32(2) {
 		check(a.Idle(p))
 		_, err := a.SaveShard(t.Context(), p, nil) // waits for that
 		check(err)
+	}
+	for e, rows := range map[*detector.Engine]int{a: len(in[0]) + len(in[1]) - int(next), b: half + 1000} {
+		if h, err := e.Health(t.Context()); err != nil || h.Rows != int64(rows) {
+			t.Errorf("one who read %d rows, of which it has given partitions up, counts %d, %v", rows, h.Rows, err)
+		}
 	}
 	check(b.Book(t.Context(), false))
 	out.ledger = b.Ledger()
