@@ -174,9 +174,20 @@ func (c *Cluster) Restart(t testing.TB) {
 	c.runScript(t, "start", c.Version, strconv.Itoa(c.port), strconv.Itoa(c.nodes))
 }
 
+// Upgrade stops a node in order and starts it with another version on its data.
+func (c *Cluster) Upgrade(t testing.TB, node int, version string) {
+	t.Helper()
+	if out, err := exec.Command(c.script, "jars", version).CombinedOutput(); err != nil {
+		t.Fatalf("upgrade to Kafka %s: %s", version, oneLine(out))
+	}
+	c.Kill(t, node, syscall.SIGTERM)
+	c.Version = version
+	c.Restart(t)
+}
+
 func (c *Cluster) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(c.script, args...)
-	cmd.Env = append(os.Environ(), "KAFKA_RUN="+c.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_KEEP=")
+	cmd.Env = append(os.Environ(), "KAFKA_RUN="+c.run, "KAFKA_OWNER="+strconv.Itoa(os.Getpid()), "KAFKA_KEEP=", "KAFKA_UPGRADE=1")
 	return cmd
 }
 
