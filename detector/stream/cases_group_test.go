@@ -298,6 +298,51 @@ func testCancel(t *testing.T, c *cluster) {
 	}
 }
 
+// heldUp is a handler that is busy with one partition.
+type heldUp struct {
+	*collector
+	partition int32
+	leave     chan struct{}
+}
+
+func (h *heldUp) Records(ctx context.Context, p int32, records []detector.Record) error {
+	if p == h.partition {
+		select {
+		case <-h.leave:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return h.collector.Records(ctx, p, records)
+}
+
+// testHeldUp has one partition wait for as long as it likes, as where most rows are: the others are read to their ends.
+func testHeldUp(t *testing.T, c *cluster) {
+	topic := c.topic(t, 3)
+	client := c.client(t)
+	write(t, client, topic, numbered(300, func(i int) string { return fmt.Sprint(i) }))
+	h := &heldUp{newCollector(), 1, make(chan struct{})}
+	consumer, err := client.Consumer(topic, "g-"+topic, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.consumer = consumer
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- consumer.Run(ctx) }()
+	eventually(t, "the others are read", func() bool { return h.idleAt(0) > 0 && h.idleAt(2) > 0 })
+	if n := len(h.values(1)); n > 0 {
+		t.Fatalf("%d records of the partition that waits", n)
+	}
+	close(h.leave)
+	eventually(t, "all", func() bool { return h.count() == 300 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // testRestart takes the cluster away from under a reader and a writer and brings it back. Real Kafka is killed; the
 // embedded broker is closed, since a broker in the process cannot outlive it, and started anew on its directory.
 func testRestart(t *testing.T, c *cluster) {

@@ -63,6 +63,7 @@ var cases = []struct {
 	{"passwords", false, testSASL},
 	{"certificates", false, testTLS},
 	{"an error of the handler ends reading", false, testHandlerErrors},
+	{"a partition that waits holds no other up", false, testHeldUp},
 	{"reading ends soon when told to", false, testCancel},
 	{"the cluster restarts under a reader and a writer", true, testRestart},
 }
