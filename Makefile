@@ -23,7 +23,7 @@ SOAK_MINUTES ?= 3
 SOAK_SEED    ?= 1
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts leave-one-out simulation soak nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,11 +95,16 @@ restarts: ## Stop and restore at random records of every scenario, and expect th
 simulation: ## Play SIM_SEEDS (10000) orders of crashes, zombies and lost answers, and see that code broken on purpose is noticed (half an hour)
 	$(GO) test ./detector -run '^TestSimulation' -count=1 -timeout 24h -sim-seeds=$(SIM_SEEDS) -sim-all $(ARGS)
 
-# Real brokers and processes; the last line counts. With SOAK_MINUTES=60 there are some five hundred kills.
-soak: ## Kill, freeze and stop three instances and three brokers for SOAK_MINUTES (3), in the order of SOAK_SEED (1), and hold the ledger against the books
+# Real brokers and processes; the last line counts. A round of all steps takes about four minutes (the table is in cmd/drainwatch/doc.go): brokers
+# begin with Kafka 3.9 and are upgraded halfway. Checkpoints are in a topic that is compacted all the while for an odd seed, else in a directory.
+# ARGS=-soak-old=FILE has instances be another drainwatch until they are restarted one by one.
+soak: ## Kill, freeze, starve, cut off and upgrade three instances and three brokers for SOAK_MINUTES (3), in the order of SOAK_SEED (1), and hold the ledger against the books
 	@line=$$(mktemp); trap 'rm -f "$$line"' EXIT; code=0; \
 	  DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestSoak$$' -v -count=1 -timeout 24h -soak=$(SOAK_MINUTES)m -soak-seed=$(SOAK_SEED) -soak-line="$$line" $(ARGS) || code=$$?; \
 	  cat "$$line"; exit $$code
+
+instances: ## Have one, two, four and a changing number of instances find the same, on real Kafka (a minute)
+	DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestInstances$$' -v -count=1 -timeout 1h -instances $(ARGS)
 
 # Half an hour of one core a seed. Every cause, and innocents; a run that was stopped goes on where it was.
 LEAVE_SEEDS ?= 1

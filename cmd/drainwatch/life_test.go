@@ -41,7 +41,12 @@ type process struct {
 
 func startProcess(t *testing.T, probes string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0], args...)}
+	return startProgram(t, os.Args[0], probes, args...)
+}
+
+func startProgram(t *testing.T, program, probes string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(program, args...)}
 	p.base, p.code = "http://"+probes, make(chan int, 1)
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,50 +23,64 @@ import (
 
 var (
 	soakFor  = flag.Duration("soak", 0, "for how long instances and brokers are killed; 0 leaves it out")
-	soakSeed = flag.Uint64("soak-seed", 1, "in which order")
+	soakSeed = flag.Uint64("soak-seed", 1, "in which order; checkpoints are in a directory for an even one, in a topic for an odd one")
 	soakLine = flag.String("soak-line", "", "file for the last line")
+	soakOnly = flag.String("soak-steps", "", "names of the only steps to be done, comma-separated; nothing comes between them then")
+	soakOld  = flag.String("soak-old", "", "another drainwatch, which instances run until they are restarted one by one")
 )
 
 const (
 	soakPartitions = 4
 	soakInstances  = 3
-	soakPause      = 2 * time.Second // between two faults
+	soakPause      = time.Second / 2 // between two faults
 	soakFlood      = 12 * time.Hour  // of event time before the end of what is sent at once, at first
 	soakRepeat     = 20              // one row of so many is sent twice
 )
 
-// soak is three instances on three brokers, the books of what was sent, and how often what was killed.
+// soak is three instances on three brokers behind a proxy, the books of what was sent, and how often what was killed.
 type soak struct {
 	b       broker
 	cluster *kafkatest.Cluster
+	proxy   *kafkatest.Proxy
+	watch   *watch
 	rng     *rand.Rand
-	start   func() *process
+	launch  func(program string) *process
+	program string // that instances run
 	all     []*process
 	kills   int // of instances, and of brokers
 	brokers int
 	zombies int
 }
 
-// TestSoak plays a day and a half of charges, of which a part comes twice and a part is rubbish, while instances are killed, frozen beyond
-// their session and stopped, and brokers are killed, in an order that a seed decides. Its books are the rows that it has sent and what
+// TestSoak plays a day and a half of charges, of which a part comes twice and a part is rubbish, while everything in soakSteps is done to
+// instances, brokers and the network between them, in an order that a seed decides. Its books are the rows that it has sent and what
 // replay says of them.
 func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
 		t.Skip("long: make soak runs it")
 	}
-	cluster := kafkatest.Start(t, kafkatest.Options{Nodes: 3})
-	client, err := stream.New(stream.Options{Config: stream.Config{Brokers: cluster.Brokers}, Log: zerologNop})
+	s := &soak{watch: newWatch(), rng: rand.New(rand.NewPCG(*soakSeed, 1)), program: *soakOld}
+	s.cluster = kafkatest.Start(t, kafkatest.Options{Version: kafkatest.Versions[0], Nodes: 3})
+	s.proxy = s.cluster.Proxy(t)
+	client, err := stream.New(stream.Options{Config: stream.Config{Brokers: s.cluster.Brokers}, Log: zerologNop})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
+	s.b = broker{client, strings.Join(s.proxy.Brokers, ",")}
 	j := embark(t, "testdata/travel/life.yaml")
-	state := t.TempDir()
-	config := writeFile(t, "soak.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q, every: 5s}\n", text(t, j.config), state))
-	s := &soak{b: broker{client, strings.Join(cluster.Brokers, ",")}, cluster: cluster, rng: rand.New(rand.NewPCG(*soakSeed, 1))}
-	s.start = func() *process {
+	store := "dir"
+	if *soakSeed%2 == 1 {
+		store = "kafka"
+		eager := map[string]string{"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "delete.retention.ms": "0", "max.compaction.lag.ms": "1000"}
+		if err := client.EnsureCompacted(t.Context(), "drainwatch.internal.checkpoints", soakStores, eager); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := writeFile(t, "soak.yaml", fmt.Appendf(nil, "%s\nstate: {store: %s, path: %q, every: 5s}\n", text(t, j.config), store, t.TempDir()))
+	s.launch = func(program string) *process {
 		api, probes := freeAddress(t), freeAddress(t)
-		p := startProcess(t, probes, "run", "--brokers", s.b.address, "--api", api, "--probes", probes, "--config", config, "--log-format", "json")
+		p := startProgram(t, program, probes, "run", "--brokers", s.b.address, "--api", api, "--probes", probes, "--config", config, "--log-format", "json")
 		p.api = "http://" + api
 		return p
 	}
@@ -78,14 +91,30 @@ func TestSoak(t *testing.T) {
 	began := j.rows[len(j.rows)-1].at - int64(soakFlood)
 	n, _ := slices.BinarySearchFunc(j.rows, began, func(r row, at int64) int { return cmp.Compare(r.at, at) })
 	s.b.send(t, "usage", j.rows[:n])
-	s.all[0].await(t, "/readyz")
+	for _, p := range s.all {
+		p.await(t, "/readyz")
+	}
+	s.watch.start(t, s.b, "drainwatch.internal.signals")
 
 	sent := make(chan error, 1)
 	var done atomic.Int64
 	go func() { sent <- s.send(t.Context(), j.rows[n:], *soakFor, &done) }()
+	deck, deals := s.deck(), map[string]int{}
 	for at := time.Now(); time.Since(at) < *soakFor; {
-		s.fault(t)
-		t.Logf("%s: %d kills of instances, %d of brokers, %d zombies; %d of %d rows sent", time.Since(at).Round(time.Second), s.kills, s.brokers, s.zombies, done.Load(), len(j.rows)-n)
+		if len(deck) == 0 {
+			if deck = s.deck(); len(deck) == 0 {
+				t.Fatalf("-soak-steps=%s: there is no such step", *soakOnly)
+			}
+		}
+		step, began := deck[0], time.Now()
+		deck = deck[1:]
+		s.watch.disturb()
+		before, _ := s.watch.counts()
+		step.do(s, t)
+		claims, _ := s.watch.counts()
+		deals[step.name]++
+		t.Logf("%s: %s in %.1f s, %d partitions claimed; %d kills of instances, %d of brokers, %d zombies; %d of %d rows sent", time.Since(at).Round(time.Second), step.name,
+			time.Since(began).Seconds(), claims-before, s.kills, s.brokers, s.zombies, done.Load(), len(j.rows)-n)
 		time.Sleep(soakPause)
 	}
 	s.cluster.Restart(t)
@@ -93,6 +122,19 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check(t, j)
+	for _, step := range append(slices.Clone(soakSteps), soakKill, soakUpgrade) {
+		if deals[step.name] == 0 && *soakOnly == "" {
+			t.Logf("not done in this time: %s", step.name)
+		}
+	}
+	t.Log(s.watch.report())
+}
+
+// start starts an instance of the program that they run now.
+func (s *soak) start() *process {
+	p := s.launch(cmp.Or(s.program, os.Args[0]))
+	s.watch.add(p)
+	return p
 }
 
 // send sends rows spread over a time, some of them twice, and rubbish between them.
@@ -119,36 +161,6 @@ func (s *soak) send(ctx context.Context, rows []row, over time.Duration, done *a
 		time.Sleep(50 * time.Millisecond)
 	}
 	return nil
-}
-
-// fault does one thing to an instance or a broker.
-func (s *soak) fault(t *testing.T) {
-	i := s.rng.IntN(len(s.all))
-	p := s.all[i]
-	switch k := s.rng.IntN(20); {
-	case k < 12:
-		p.kill(t)
-		s.kills++
-		s.all[i] = s.start()
-	case k < 14:
-		p.terminate(t)
-		s.all[i] = s.start()
-	case k < 16: // its partitions go to others, and then it goes on as if nothing had been
-		s.zombies++
-		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-			if err := p.cmd.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			if signal == syscall.SIGSTOP {
-				time.Sleep(2 * sessionTimeout)
-			}
-		}
-	default:
-		s.brokers++
-		s.cluster.Kill(t, s.rng.IntN(3), syscall.SIGKILL)
-		time.Sleep(soakPause)
-		s.cluster.Restart(t)
-	}
 }
 
 // check holds what was said against the books, once all has been said.
