@@ -150,9 +150,10 @@ func (c *classifier) flags(e *event.Event, q price.Quote) (f cohort.Flags) {
 	return f
 }
 
-// copyKey names a user's request by its model and exact token counts.
+// copyKey names a user's request by its turn, its model and exact token counts: a charge made twice is of one turn, while a check
+// that sends the same prompt every few minutes begins another each time.
 func copyKey(e *event.Event) uint64 {
-	h := xxhash.Sum64String(e.User) ^ bits.RotateLeft64(xxhash.Sum64String(e.Dims[event.Model]), 21)
+	h := xxhash.Sum64String(e.User) ^ bits.RotateLeft64(xxhash.Sum64String(e.Dims[event.Model]), 21) ^ bits.RotateLeft64(xxhash.Sum64String(e.TurnID), 42)
 	for _, n := range [...]int64{e.Input, e.Cached, e.CacheWrite, e.Output} {
 		h = bits.RotateLeft64((h^uint64(n))*0x9e3779b97f4a7c15, 29)
 	}
