@@ -206,7 +206,7 @@ func (s *shard) count(e *event.Event, user uint64) {
 	if p.Tokens != nil {
 		observe(c, p.Tokens)
 	}
-	followed(c, s.threads.Row(user, e, leaf), e.Time)
+	followed(c, s.threads.Row(user, e, leaf, p.NewTurn), e.Time)
 	if e.Device != "" && p.NewHour {
 		s.link(e, user)
 	}

@@ -161,6 +161,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	if e.Time-u.LastAt > 0 && u.LastAt > 0 && u.now.Rows > 0 {
 		u.gaps.observe(float32(float64(e.Time-u.LastAt) / 1e9))
 	}
+	cold := e.Time-u.LastAt > cacheLife
 	u.LastAt = max(u.LastAt, e.Time)
 	r.NewHour = u.tick(e.Time)
 	if u.leaf != leaf {
@@ -216,7 +217,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		t.flag(u, e, flags, q, &r)
 	}
 	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens {
-		r.Tokens = t.tokens(u, e)
+		r.Tokens = t.tokens(u, e, cold)
 	}
 	return r
 }

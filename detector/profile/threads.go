@@ -97,8 +97,9 @@ func (t *Threads) Late(user uint64, e *event.Event) {
 	}
 }
 
-// Row folds a usage row of leaf; user is the hash of its user. Cost: two map look-ups, no allocation for a known conversation.
-func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf) (n Note) {
+// Row folds a usage row of leaf; user is the hash of its user, newTurn says that its turn is new to the user: one that began in a
+// session of another name goes on. Cost: two map look-ups, no allocation for a known conversation.
+func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf, newTurn bool) (n Note) {
 	if e.Session == "" || e.Kind != event.Usage || !e.HasTokens {
 		return n
 	}
@@ -120,7 +121,7 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf) (n Note) {
 		t.since = e.Time
 	}
 	if d := (doubt{thread: key, user: user, at: e.Time, leaf: leaf}); well && e.Time >= x.at {
-		n.Follows = t.follows(e, &x, &d, known)
+		n.Follows = t.follows(e, &x, &d, known, newTurn)
 		if d.doubted() && t.doubt(d) {
 			n.Follows = false
 		}
@@ -159,8 +160,8 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf) (n Note) {
 
 // follows says whether a row tells if the request before it was charged for, and puts into d what is missing if it was not. What
 // a client asks on its own, or again after a failure, says nothing: the meter may count it otherwise.
-func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known bool) (tells bool) {
-	begun := e.TurnID == "" || turnOf(e) == x.turn || turnOf(e) == x.last || !known && e.Time-t.since < 2*threadLife
+func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bool) (tells bool) {
+	begun := e.TurnID == "" || !newTurn && !known || turnOf(e) == x.turn || turnOf(e) == x.last || !known && e.Time-t.since < 2*threadLife
 	switch e.Dims[event.Origin] {
 	case "tool", "subagent":
 		if !begun {

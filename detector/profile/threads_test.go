@@ -30,6 +30,25 @@ func (a ask) row() *event.Event {
 	return e
 }
 
+// A session that goes on under another name has lost nothing; a turn that nobody has begun has.
+func TestSessionsRenamed(t *testing.T) {
+	for _, newTurn := range []bool{false, true} {
+		threads, gaps := NewThreads(threadWait), 0
+		later := ask{at: 3 * threadLife / 1e9, input: 9000, cached: 8192, turn: "t", origin: "tool"}
+		first := ask{at: 0, input: 9000, turn: "t0", origin: "user"}
+		threads.Row(2, first.row(), plain, true)
+		threads.Row(1, later.row(), plain, newTurn)
+		threads.Gaps(1<<62, func(g Gap) {
+			if !g.Settled {
+				gaps++
+			}
+		})
+		if (gaps == 1) != newTurn {
+			t.Errorf("turn is new %v: %d gaps", newTurn, gaps)
+		}
+	}
+}
+
 // heardOf returns the seconds of the gaps and of the inputs that are too short, and how many rows told of either.
 func heardOf(asks []ask) (gaps, short []int64, follows, grows int) {
 	threads := NewThreads(threadWait)
@@ -42,7 +61,7 @@ func heardOf(asks []ask) (gaps, short []int64, follows, grows int) {
 	}
 	for _, a := range asks {
 		e := a.row()
-		n := threads.Row(1, e, plain)
+		n := threads.Row(1, e, plain, true)
 		if n.Follows {
 			follows++
 		}
@@ -146,7 +165,7 @@ func TestThreads(t *testing.T) {
 	}
 	e := talk[3].row()
 	e.Session = ""
-	if n := NewThreads(threadWait).Row(1, e, plain); n != (Note{}) {
+	if n := NewThreads(threadWait).Row(1, e, plain, true); n != (Note{}) {
 		t.Errorf("a row without a session says %+v", n)
 	}
 }
@@ -160,7 +179,7 @@ func TestGapsCountUsers(t *testing.T) {
 			a.at += int64(s) * 1800
 			e := a.row()
 			e.Session = fmt.Sprint("s", s)
-			threads.Row(1, e, plain)
+			threads.Row(1, e, plain, true)
 			threads.Gaps(e.Time, func(g Gap) { said = append(said, g) })
 			if i == 1 && len(said) > s {
 				t.Fatalf("session %d: said while a row may still come", s)
@@ -223,7 +242,7 @@ func BenchmarkThreads(b *testing.B) {
 	for i := range b.N {
 		e.Time += 1e9
 		e.Input = 4000 + int64(i%100)*900
-		threads.Row(uint64(i%5000), e, leaf)
+		threads.Row(uint64(i%5000), e, leaf, true)
 	}
 }
 
@@ -232,7 +251,7 @@ func TestThreadsAreBounded(t *testing.T) {
 	threads := NewThreads(threadWait)
 	e := talkative.row()
 	for i := range uint64(2*threadsMost + 10) {
-		threads.Row(i, e, plain)
+		threads.Row(i, e, plain, true)
 	}
 	if n := threads.young.Len() + threads.old.Len(); n > 2*threadsMost || n < threadsMost {
 		t.Errorf("%d conversations are remembered, at most %d may be", n, 2*threadsMost)

@@ -13,6 +13,10 @@ const (
 	minute = int64(60e9)
 )
 
+// cacheLife is how long a prompt's prefix is sure to be kept after its last use. Providers promise five minutes and more: whoever
+// asks after a longer pause may find nothing, and a probe that asks every ten minutes never does.
+const cacheLife = 5 * minute
+
 // tokenSpans remembers on which rollouts (cohort.Leaf.Rollout) a user's tokens were measured: in the hour, a bit a rollout, in
 // the span of hours the two latest, and in a brief one the latest. A user counts once on each, since requests may alternate
 // between two meters of which one is wrong.
@@ -51,7 +55,7 @@ func (s *tokenSpans) see(at int64, rollout uint8, m *Moments) {
 		s.latest[0], s.latest[1] = s.latest[1], s.latest[0]
 	}
 	m.Counts = s.latest[0].see(rollout, m, &m.Mean)
-	m.Brief = s.short.see(rollout, m, &m.BriefMean)
+	m.Brief = s.short.n < asked && s.short.see(rollout, m, &m.BriefMean) // who alternates between a program and a client counts once
 }
 
 // see adds a request, and says whether the user counts with it, and with which mean.
@@ -77,8 +81,9 @@ func (x *tokenMean) see(rollout uint8, m *Moments, mean *[cohort.NumMoments]floa
 
 // tokens measures one request against the mean request of the user's past, m, as ln((x+m)/2m): shrunk to 0 by one request of
 // the past, so that an empty one says as little as one of a few times as many tokens. It is known at once and for the row's own
-// leaf, unlike what only a closed bucket shows. What it returns, nil without a past, holds until the next row.
-func (t *Table) tokens(u *User, e *event.Event) *Moments {
+// leaf, unlike what only a closed bucket shows. What a cold cache does not hold is as usual. What it returns, nil without a past,
+// holds until the next row.
+func (t *Table) tokens(u *User, e *event.Event, cold bool) *Moments {
 	b := u.base()
 	if b.Buckets < minPast || b.Requests < minRequests || u.leaf == nil {
 		return nil
@@ -92,7 +97,11 @@ func (t *Table) tokens(u *User, e *event.Event) *Moments {
 	if b.Output > 0 {
 		m.set(cohort.OutputPerRequest, (float32(e.Output)+out)/(2*out))
 	}
-	if e.Input > 0 && b.Cached > 0 {
+	switch {
+	case !(e.Input > 0 && b.Cached > 0):
+	case cold:
+		m.Valid[cohort.Uncached] = true
+	default:
 		// A cached token costs about a tenth; what the card says exactly matters little for a ratio.
 		past := (b.Input - 0.9*b.Cached) / b.Input
 		m.set(cohort.Uncached, (float32(e.Input)-0.9*float32(e.Cached)+in*past)/((float32(e.Input)+in)*past))

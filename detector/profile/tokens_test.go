@@ -61,6 +61,10 @@ func TestTokensAreMeasuredByRequest(t *testing.T) {
 			t.Errorf("%s: counts with %v, want a third of ln 2 each", c.why, m.Mean)
 		}
 	}
+	later += cacheLife + 60e9
+	if m := request(later, plain, 1000, 0, 100, nil); !m.Valid[cohort.Uncached] || m.X[cohort.Uncached] != 0 {
+		t.Errorf("nothing cached after a pause is no news, yet it is measured as %v", m.X[cohort.Uncached])
+	}
 	for why, change := range map[string]func(*event.Event){
 		"a failed request":     func(e *event.Event) { e.Status = event.Failed },
 		"a penalty":            func(e *event.Event) { e.Kind = event.Penalty },
@@ -141,5 +145,17 @@ func TestTokensCountBriefly(t *testing.T) {
 	}
 	if want := []int64{2, 27, 52, 77}; !slices.Equal(counted, want) {
 		t.Errorf("counts after %v minutes, want %v", counted, want)
+	}
+	// Runs on two rollouts in turn, of a program and its owner's client, are one user's all the same.
+	var s tokenSpans
+	counted = nil
+	for i := range int64(50) {
+		var m Moments
+		if s.see(began+i*60e9, uint8(1+i/4%2), &m); m.Brief {
+			counted = append(counted, i)
+		}
+	}
+	if want := []int64{2, 27}; !slices.Equal(counted, want) {
+		t.Errorf("on two rollouts counts after %v minutes, want %v", counted, want)
 	}
 }
