@@ -186,6 +186,19 @@ func (f *fleet) perHour(m cohort.Measure) float64 {
 	return w.N / max(w.Users, 1)
 }
 
+// atOnce returns how many of a scope's users stand above their past at one time: each counts anew in every span.
+func (f *fleet) atOnce(l *live, from int64) float64 {
+	if l.inside.Moments == nil {
+		return 0
+	}
+	brief, span := f.brief(l.measure, from), cohort.SpanHours*cohort.Hour
+	if brief {
+		span = cohort.BriefSpan
+	}
+	up, _ := counted(&l.inside.Moments[l.measure], brief)
+	return up / math.Ceil(max(1, float64(f.now-l.onset)/float64(span)))
+}
+
 func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	cluster := clusterOf(b.Measure, f.perHour(b.Measure))
 	t := f.momentTable(b.Measure, from, nil)
@@ -212,9 +225,16 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	if cause == verdict.TokenCount && f.says(verdict.Busier, f.busier(l)) || f.says(verdict.Denied, f.denied(l)) ||
 		cause == verdict.RequestLoop && f.says(verdict.Turnless, l.inside.Turns == 0 && !namesClient(l.where)) {
+		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)
 		return false // without turns, everybody's requests are a busy hour
 	}
+	if f.adoptedIn(l) == "" && f.atOnce(l, from) < float64(f.rules.MinUsers) {
+		// What is not new does not begin to fail for one user now and for another tonight: those are people's own loops and programs.
+		f.sparedCohort(RuleMeasures, l, "few_at_once", "%s of %s: nothing in it is new, and %.1f users at a time stand above their past", b.Measure, l.where, f.atOnce(l, from))
+		return false
+	}
 	if to := f.expected(l, cause); to > 0 {
+		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it of %s: %q", l.where, f.planned(l))
 		l.silentTo = to
 		f.lives = append(f.lives, l)
 		f.explain(l, 1)

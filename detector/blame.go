@@ -6,8 +6,12 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
+
+// lateRate is the share of rows beyond the lateness from which on their order tells nothing.
+const lateRate = 0.01
 
 // clientDims are the dimensions that a client's own fault lies along.
 var clientDims = []event.Dim{event.Client, event.ClientVersion, event.Surface, event.Experiment}
@@ -66,12 +70,12 @@ func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
 	return best.Cause
 }
 
-// expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope that
-// names the factor, or none.
+// expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for
+// rows that all of the scope's are, that names the factor, or none.
 func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
 	for _, p := range f.o.Calendar {
 		where := whereOf(p.Where)
-		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) {
+		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) && !f.within(l, where) {
 			continue
 		}
 		if _, ok := p.Expect[cause.Factor]; ok || len(p.Expect) == 0 {
@@ -81,6 +85,40 @@ func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
 		}
 	}
 	return 0
+}
+
+// within says whether all rows of an incident's scope are of that kind as well: a version of a client is that client's.
+func (f *fleet) within(l *live, where cohort.Where) bool {
+	some, all := false, true
+	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
+		some, all = true, all && where.Matches(&leaf.Values)
+	})
+	return some && all
+}
+
+// awaited returns the calendar's entry that explains what one account draws, nil if none does: one for its rows that expects
+// that more is done, by as much at least where it says by how much. What somebody new draws on it no calendar explains.
+func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
+	if cause == verdict.StolenKey || u.Leaf == nil {
+		return nil
+	}
+	for i := range f.o.Calendar {
+		p := &f.o.Calendar[i]
+		where := whereOf(p.Where)
+		if u.At < p.From.UnixNano() || u.Since >= p.To.UnixNano() || !where.Matches(&u.Leaf.Values) {
+			continue
+		}
+		most := 1.0
+		for _, name := range []string{"users", "turns", "requests", "tokens"} {
+			if x, ok := p.Expect[name]; ok {
+				most *= x
+			}
+		}
+		if len(p.Expect) == 0 || u.DayRatio <= most {
+			return p
+		}
+	}
+	return nil
 }
 
 // busier says whether longer prompts come with more requests of each user, and with answers as long as ever: people who let
@@ -102,4 +140,14 @@ func (f *fleet) denied(l *live) bool {
 	now := period(&l.inside)
 	was, is := base.Level(l.measure), now.Level(l.measure)
 	return was > 0 && is > 0 && math.Log(is/was) < measureShift/2
+}
+
+// ordered says whether hardly any row comes later than the lateness: what follows from what, in a session or on a gauge, is not
+// told by rows that come in any order.
+func (f *fleet) ordered() bool {
+	var rows, late int64
+	for _, p := range f.parts {
+		rows, late = rows+p.rows, late+p.late
+	}
+	return float64(late) <= lateRate*float64(rows)
 }

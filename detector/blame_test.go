@@ -2,8 +2,11 @@ package detector
 
 import (
 	"testing"
+	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -32,5 +35,68 @@ func TestBusier(t *testing.T) {
 		if got := f.busier(l); got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
 		}
+	}
+}
+
+// The calendar explains what an account draws, as far as its entry goes; never that somebody new draws on it.
+func TestCalendarExplainsAccounts(t *testing.T) {
+	at := int64(20_000) * 24 * cohort.Hour
+	entry := func(expect map[string]float64) Planned {
+		return Planned{
+			From: time.Unix(0, at-cohort.Hour), To: time.Unix(0, at+cohort.Hour), What: "batch", Where: map[event.Dim]string{event.Plan: "business"}, Expect: expect,
+		}
+	}
+	for _, c := range []struct {
+		why    string
+		expect map[string]float64
+		plan   string
+		at     int64
+		cause  verdict.Cause
+		want   bool
+	}{
+		{"its plan, however much", nil, "business", at, verdict.SharedAccount, true},
+		{"as much as is expected", map[string]float64{"turns": 10, "requests": 3}, "business", at, verdict.ScriptedDrain, true},
+		{"more than is expected", map[string]float64{"requests": 3}, "business", at, verdict.ScriptedDrain, false},
+		{"a price explains no volume", map[string]float64{"price": 50}, "business", at, verdict.ScriptedDrain, false},
+		{"another plan", nil, "pro", at, verdict.ScriptedDrain, false},
+		{"before it begins", nil, "business", at - 2*cohort.Hour, verdict.ScriptedDrain, false},
+		{"a thief", nil, "business", at, verdict.StolenKey, false},
+	} {
+		f := fleetOf(1000)
+		f.o.Calendar = []Planned{entry(c.expect)}
+		leaf := &cohort.Leaf{}
+		leaf.Values[event.Plan] = c.plan
+		u := &profile.Finding{User: "u", At: c.at, Since: c.at - cohort.Hour, DayRatio: 25, Leaf: leaf}
+		if got := f.awaited(u, c.cause) != nil; got != c.want {
+			t.Errorf("%s: explained %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// What follows from what is not told by rows that come in any order.
+func TestOrderedRows(t *testing.T) {
+	f := fleetOf(1000)
+	for _, c := range []struct {
+		late int64
+		want bool
+	}{{0, true}, {10, true}, {11, false}} {
+		f.parts[0].rows, f.parts[0].late = 1000, c.late
+		if got := f.ordered(); got != c.want || f.ready(cohort.GaugeOff) != c.want {
+			t.Errorf("%d of 1000 rows are late: ordered %v, want %v", c.late, got, c.want)
+		}
+	}
+}
+
+// Users count anew in every span, so a few whose turns come one after the other are a few.
+func TestUsersAtOnce(t *testing.T) {
+	f := fleetOf(1000)
+	l := &live{measure: cohort.RequestsPerTurn, onset: f.now - 9*cohort.Hour}
+	if f.atOnce(l, l.onset) != 0 {
+		t.Error("nobody was counted")
+	}
+	l.inside.Moments = new([cohort.NumMoments]cohort.Moment)
+	l.inside.Moments[cohort.RequestsPerTurn] = cohort.Moment{Days: 30, Up: 12}
+	if got := f.atOnce(l, l.onset); got != 4 {
+		t.Errorf("%v users at once in three spans, want 4", got)
 	}
 }

@@ -55,7 +55,9 @@ type fleet struct {
 // part is what is known of one partition.
 type part struct {
 	upTo    int64
-	offset  int64 // as of what has been decided
+	offset  int64 // as of what has been decided,
+	rows    int64 // and those read by then,
+	late    int64 // and of them beyond the lateness
 	idle    bool
 	pending []closing
 
@@ -144,7 +146,7 @@ func (f *fleet) decide(upTo int64) {
 		p := f.parts[id]
 		for len(p.pending) > 0 && p.pending[0].upTo <= upTo {
 			due = append(due, p.pending[0])
-			p.offset = p.pending[0].offset
+			p.offset, p.rows, p.late = p.pending[0].offset, p.pending[0].counts.Rows, p.pending[0].counts.Late
 			p.pending = p.pending[1:]
 		}
 	}

@@ -93,6 +93,11 @@ type Options struct {
 	// Hearing is which evidence the verdicts go without, to learn what it is worth, and gathers which made a difference; nil hears all.
 	// It may be read once Finish has returned, and belongs to one engine.
 	Hearing *verdict.Hearing
+	// Spare is told of what a rule looks at and is not said, and what speaks for it: of every user's every ten minutes, and of
+	// cohorts. Called as Observe is; nil costs nothing.
+	Spare func(Spared)
+	// Compare asks the summary what a scope has drawn since a time, against like hours before; nil asks nothing.
+	Compare *Comparison
 
 	LiveView bool // keep the cohorts of Snapshot up to date, for who watches
 	Answers  bool // keep what Rollup returns, for who asks

@@ -60,10 +60,17 @@ func (f *fleet) drain(u *profile.Finding) {
 	cause := verdict.OfDrain(u, f.o.Hearing)
 	l := f.userLive(u.User, byUser)
 	if l == nil {
-		if cause.Class == verdict.Organic || !u.New() && f.says(verdict.Released, f.moved(u.Leaf)) {
+		switch p := f.awaited(u, cause); {
+		case cause.Class == verdict.Organic:
 			return
-		}
-		if !f.spend(u) {
+		case !u.New() && f.says(verdict.Released, f.moved(u.Leaf)):
+			f.spared(u, "everybody_around", "everybody around does more: an incident or a surge covers the account")
+			return
+		case p != nil:
+			f.spared(u, "planned", "the calendar expects it: %q", p.What)
+			return
+		case !f.spend(u):
+			f.spared(u, "many_at_once", "so many accounts came near a threshold within a day (%d, usually %.0f) that one is no news", f.spent.today(), f.spent.usual)
 			return
 		}
 		l = &live{by: byUser, user: u.User, onset: u.Since, openedAt: f.now}
@@ -246,6 +253,12 @@ func (f *fleet) link(k link) {
 		f.score(RuleFarm, k.device, float64(len(users)))
 	}
 	if !f.says(verdict.DeviceShared, float64(len(users)) >= f.nats(RuleFarm) && f.warm) {
+		if f.o.Spare != nil && len(users) > 1 {
+			f.o.Spare(Spared{
+				Rule: RuleFarm, User: k.device, At: f.now, Near: float64(len(users)) / f.nats(RuleFarm),
+				For: counter("few_on_device", "%d accounts younger than a week on one device: a household, a class", len(users)),
+			})
+		}
 		return
 	}
 	l := f.userLive(k.device, byLinks)

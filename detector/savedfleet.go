@@ -78,7 +78,7 @@ func (f *fleet) code(c *state.Coder) {
 }
 
 func (p *part) code(c *state.Coder) {
-	state.Ints(c, &p.upTo, &p.offset)
+	state.Ints(c, &p.upTo, &p.offset, &p.rows, &p.late)
 	c.Bools(&p.idle)
 	state.Slice(c, &p.pending, func(x *closing) { x.code(c) })
 	state.Ints(c, &p.read, &p.head)

@@ -116,6 +116,9 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		if o.Observe != nil {
 			o.observe(f)
 		}
+		if o.Spare != nil {
+			o.spare(&f)
+		}
 	})
 	return s, nil
 }

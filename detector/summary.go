@@ -7,6 +7,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // Summary counts what became of an input.
@@ -30,6 +31,8 @@ type Summary struct {
 	Plans         []PlanState      `json:"plans"`         // how users stand with the budgets of their plans at the end
 	FindingsHeld  int64            `json:"findings_held"` // of single users, while something shifted many at once
 	ConfigVersion string           `json:"config_version,omitempty"`
+
+	Compared *verdict.Verdict `json:"-"` // ratio and factors of what Options.Compare asks for
 }
 
 // IncidentCount counts incidents of one kind.
@@ -71,6 +74,9 @@ func (e *Engine) summary(f *fleet) Summary {
 	e.deadMu.Unlock()
 	for _, r := range f.records(e.id) {
 		s.count(&r)
+	}
+	if e.o.Compare != nil {
+		s.Compared = f.compare(e.o.Compare)
 	}
 	s.Plans, s.FindingsHeld = f.planStates(), f.spent.held
 	rows := e.Ledger()

@@ -46,6 +46,7 @@ func (f *fleet) surge(where cohort.Where) {
 		probe.finding.StartedAt, probe.finding.Users = probe.onset, int(probe.hit.Users)
 		f.judge(probe, verdict.Surge)
 		if f.expected(probe, verdict.Surge) != 0 || f.expected(probe, verdict.RequestLoop) != 0 {
+			f.sparedCohort(RuleMeasures, probe, "planned", "the calendar expects it: %q", f.planned(probe))
 			return
 		}
 		f.adopt(probe)

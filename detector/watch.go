@@ -64,7 +64,10 @@ func (f *fleet) watchFlags() {
 func (f *fleet) ready(flag cohort.Flag) bool {
 	if flag == cohort.Gap || flag == cohort.Short {
 		all := f.store.All
-		return f.warm && f.now-f.first >= 24*cohort.Hour && all.Learned(flag) >= threadRows && all.Rate(flag, nil) < threadRate
+		return f.warm && f.now-f.first >= 24*cohort.Hour && all.Learned(flag) >= threadRows && all.Rate(flag, nil) < threadRate && f.ordered()
+	}
+	if flag == cohort.GaugeOff && !f.ordered() {
+		return false
 	}
 	return f.warm || f.card && flag == cohort.Over && f.rows >= cardRows
 }
@@ -158,7 +161,12 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
-	if f.says(verdict.Breadth, !f.many(l)) || l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1] {
+	switch {
+	case f.says(verdict.Breadth, !f.many(l)):
+		f.sparedCohort(ruleOf(l.flag), l, "few_users", "%s of %s: so few users that it is no cohort's", l.flag, l.where)
+		return false
+	case l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1]:
+		f.sparedCohort(ruleOf(l.flag), l, "as_usual", "%s of %s: as often as is usual there", l.flag, l.where)
 		return false
 	}
 	f.date(l)

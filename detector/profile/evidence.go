@@ -244,27 +244,33 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	}
 	f.OwnKey = u.evenSince != 0 && u.ids[apiKey].firstSince(uint32((u.evenSince-2*cohort.Hour)/1e9))
 	f.Novel, f.Strange = float64(u.novel), float64(u.strange)
-	if u.novel > 0 {
-		nats := 0.0
-		if f.NewDevices > 0 {
-			nats += 3
-		}
-		if f.NewNetworks > 0 {
-			nats += 2.5
-		}
-		if f.NewKeys > 0 {
-			nats += 2.5
-		}
-		if f.NewCountries > 0 {
-			nats += 2.5
-		}
-		n := float64(u.novel)
-		f.Score = 1.1*math.Log1p(2*n) + n/8 + 0.85*min(nats, 11) + 0.4*f.Automation() + strangeNats*f.Strange
-		if f.NewDevices > 0 { // a network or key may be new to whoever runs a long job
-			f.Score += volumeNats * f.Evidence
-		}
-	}
+	f.Score = f.score()
 	return f
+}
+
+// score returns the evidence with identity, 0 where nothing new draws.
+func (f *Finding) score() float64 {
+	if f.Novel <= 0 {
+		return 0
+	}
+	nats := 0.0
+	if f.NewDevices > 0 {
+		nats += 3
+	}
+	if f.NewNetworks > 0 {
+		nats += 2.5
+	}
+	if f.NewKeys > 0 {
+		nats += 2.5
+	}
+	if f.NewCountries > 0 {
+		nats += 2.5
+	}
+	s := 1.1*math.Log1p(2*f.Novel) + f.Novel/8 + 0.85*min(nats, 11) + 0.4*f.Automation() + strangeNats*f.Strange
+	if f.NewDevices > 0 { // a network or key may be new to whoever runs a long job
+		s += volumeNats * f.Evidence
+	}
+	return s
 }
 
 // drawn returns what the user drew since the evidence that stands began, and the past scaled to the same time.

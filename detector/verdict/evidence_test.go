@@ -235,7 +235,7 @@ func TestInertKeepsWhatPrints(t *testing.T) {
 		"\xff":              `\ufffd`,
 		`say "hi" 'there'`:  `say "hi" 'there'`,
 	} {
-		if got := inert(in); got != want {
+		if got := Inert(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

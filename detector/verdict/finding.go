@@ -79,11 +79,11 @@ func confidence(f *Figures) float64 {
 	return min(max(c, 0.5), 0.995)
 }
 
-func line(code, text string) Evidence { return Evidence{Code: code, Text: inert(text)} }
+func line(code, text string) Evidence { return Evidence{Code: code, Text: Inert(text)} }
 
 // figure is a line with the figure that carries it. One that is not finite stays in words: JSON has no such number.
 func figure(code, text string, observed, expected float64) Evidence {
-	return Evidence{Code: code, Text: inert(text), Observed: finite(observed), Expected: finite(expected)}
+	return Evidence{Code: code, Text: Inert(text), Observed: finite(observed), Expected: finite(expected)}
 }
 
 func finite(x float64) *float64 {
@@ -93,8 +93,8 @@ func finite(x float64) *float64 {
 	return &x
 }
 
-// inert returns text with what does not print escaped: evidence quotes values that others chose, and ends in terminals and logs.
-func inert(text string) string {
+// Inert returns text with what does not print escaped: evidence quotes values that others chose, and ends in terminals and logs.
+func Inert(text string) string {
 	if strings.IndexFunc(text, hidden) < 0 {
 		return text
 	}

@@ -73,3 +73,26 @@ func JudgeFarm(accounts int) Verdict {
 		},
 	}
 }
+
+// Spare says, of a finding that is told of nobody, what speaks for its user: the facts that keep it from being told.
+func Spare(f *profile.Finding) []Evidence {
+	var out []Evidence
+	for _, fact := range f.Saving() {
+		e := Evidence{Against: true}
+		switch fact {
+		case profile.OwnIdentity:
+			e.Code, e.Text = "known_identity", fmt.Sprintf("no new device on a new network draws: first seen within a day are %d devices, %d networks, %d keys, %d countries", f.NewDevices, f.NewNetworks, f.NewKeys, f.NewCountries)
+		case profile.UsualVolume:
+			e.Code, e.Text = "usual_volume", fmt.Sprintf("an active ten minutes draws x%.2g of what it used to, the day x%.2g", f.Ratio, f.DayRatio)
+			e.Observed, e.Expected = finite(f.Ratio), finite(1)
+		case profile.UnevenGaps:
+			e.Code, e.Text = "evenness", fmt.Sprintf("gaps between rows vary by %.2g of their mean: no machine's", f.Evenness)
+		case profile.EvenAsEver:
+			e.Code, e.Text = "even_as_ever", fmt.Sprintf("gaps between rows vary by %.2g of their mean, %.2g before: it was always so, or has not lasted", f.Evenness, f.PastEvenness)
+		case profile.Pauses:
+			e.Code, e.Text = "pauses", fmt.Sprintf("rows in %d of the last 24 hours: somebody sleeps", f.AwakeHours)
+		}
+		out = append(out, e)
+	}
+	return out
+}
