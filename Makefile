@@ -23,7 +23,7 @@ SOAK_MINUTES ?= 3
 SOAK_SEED    ?= 1
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ demo: ## See it work: embedded broker, simulated traffic, an incident, an alert 
 evaluate: ## Score the detector on every scenario in SEEDS (3) tuning worlds each, and fail below the bars
 	$(GO) run ./cmd/drainwatch evaluate --log-level warn --seeds $(SEEDS) $(ARGS) \
 	  --held --min-recall 0.98 --min-cause 0.97 --min-scope 0.97 --max-pages 0 --min-paged-once 0.9 --max-ledger-error 0.001 --min-open-recall 0.5
+
+lookalikes: ## Play the innocent look-alikes in SEEDS (3) tuning worlds each, say what speaks for them, and fail if one is paged for (a second of a core a world)
+	$(GO) run ./cmd/drainwatch evaluate --log-level warn --lookalikes --seeds $(SEEDS) --max-pages 0 $(ARGS)
 
 tangle: ## Score worlds in which two and three causes overlap, TANGLE_SEEDS (10) of each, and fail below the bars
 	$(GO) run ./cmd/drainwatch evaluate --log-level warn --only tangle-2 --seeds $(TANGLE_SEEDS) --min-recall 0.95 --min-paged-once 0.9

@@ -12,7 +12,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 5
-	fleetLayout   = 5
+	fleetLayout   = 6
 	bookingLayout = 1
 )
 

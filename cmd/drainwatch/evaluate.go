@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -27,6 +26,8 @@ type evaluation struct {
 	quiet    quietRun
 	without  []string
 	leave    bool
+
+	lookalikes bool
 
 	minRecall, minCause, minScope float64
 	maxPages, maxTickets          int
@@ -62,12 +63,17 @@ those worlds again in which it made a difference: in the others every word would
 
 With --quiet-weeks it plays no scenarios but worlds of innocents, one a seed, until so many user-weeks are full: whatever is
 said there is false. Each world is a line of --results, so that a run that was stopped goes on where it was, and each can be
-looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simulate --scenario innocent-137 --seed 137.`,
+looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simulate --scenario innocent-137 --seed 137.
+
+With --lookalikes it plays small worlds in which somebody innocent looks like a named cause: a class at shared computers like farmed
+accounts, a rotation of keys like theft. The card says what was said of each, and what kept the rules from saying more: the fact that,
+were it alone otherwise, would have had an account named; what the calendar knows; or which factor moved where no rule looked twice.`,
 		Example: `  drainwatch evaluate
   drainwatch evaluate --only price-cohort,june --seeds 5
   drainwatch evaluate --only tangle-2,tangle-3 --seeds 20
   drainwatch evaluate --only shared-account --without doer_crowd
   drainwatch evaluate --seeds 101-110 --plots ./pictures
+  drainwatch evaluate --lookalikes --only classroom,key-rotation --seeds 3
   drainwatch evaluate --quiet-weeks 5000000 --results quiet.jsonl
   drainwatch evaluate --scenarios ./scenarios --json --min-recall 0.95 --max-pages 0`,
 		Args: cobra.NoArgs,
@@ -81,6 +87,7 @@ looked at alone: evaluate --quiet-weeks 1 --seeds 137-137, or its rows by simula
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
 	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
+	f.BoolVar(&o.lookalikes, "lookalikes", false, "play innocent look-alikes of the causes instead, and say what speaks for each")
 	f.Float64Var(&o.quiet.weeks, "quiet-weeks", 0, "count false alarms over so many user-weeks of innocent traffic, from test seed 101 on unless --seeds says others")
 	f.StringVar(&o.quiet.results, "results", "", "file that keeps what --quiet-weeks or --leave-one-out has played, a JSON line a world; a run goes on from there")
 	f.StringSliceVar(&o.without, "without", nil, "codes of evidence that verdicts are to go without, comma-separated: "+signalCodes())
@@ -122,6 +129,9 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if o.lookalikes {
+		return o.runLookalikes(cmd, seeds, log)
+	}
 	scenarios, err := o.load()
 	if err != nil {
 		return err
@@ -135,7 +145,7 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 			return err
 		}
 	}
-	trials, err := runTrials(cmd.Context(), scenarios, seeds, without, o.parallel, log)
+	trials, err := runTrials(cmd.Context(), scenarios, seeds, without, o.parallel, false, log)
 	if err != nil {
 		return err
 	}
@@ -163,21 +173,15 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	var missed []string
-	for _, b := range bars {
-		if !b.Met {
-			missed = append(missed, fmt.Sprintf("%s (%s, bar %s)", b.Name, figure(b.Got), figure(b.Bar)))
-		}
-	}
-	if len(missed) > 0 {
-		return missedError{missed}
-	}
-	return nil
+	return missedBars(bars)
 }
 
 // load reads every scenario before any is run, so that a mistake in the last one costs no work.
 func (o *evaluation) load() ([]*fixtures.Scenario, error) {
 	names := fixtures.Names()
+	if o.lookalikes {
+		names = fixtures.Lookalikes()
+	}
 	for _, name := range o.only {
 		if strings.HasPrefix(name, fixtures.TanglePrefix) {
 			names = append(names, name)

@@ -53,7 +53,7 @@ type falseAlarm struct {
 
 // runQuiet plays worlds of innocents until the weeks are full, and reports.
 func (o *evaluation) runQuiet(cmd *cobra.Command, seeds seedRange, log zerolog.Logger) error {
-	for _, other := range []string{"scenarios", "only", "plots", "card", "held", "min-recall", "min-cause", "min-scope", "max-delay", "max-ledger-error", "min-open-recall"} {
+	for _, other := range []string{"scenarios", "only", "lookalikes", "plots", "card", "held", "min-recall", "min-cause", "min-scope", "max-delay", "max-ledger-error", "min-open-recall"} {
 		if cmd.Flags().Changed(other) {
 			return usagef("read command line: --%s means nothing with --quiet-weeks, whose worlds have no incidents; leave one out", other)
 		}
@@ -95,7 +95,7 @@ func (o *evaluation) runQuiet(cmd *cobra.Command, seeds seedRange, log zerolog.L
 		err = r.write(cmd.OutOrStdout())
 	}
 	if err == nil {
-		err = r.missed()
+		err = missedBars(r.Bars)
 	}
 	return err
 }
@@ -145,20 +145,7 @@ func playInnocents(ctx context.Context, seed uint64, log zerolog.Logger) (*quiet
 	if err := t.run(ctx, log); err != nil {
 		return nil, err
 	}
-	w := &quietWorld{World: s.Name, Seed: seed, Fleet: fixtures.InnocentFleet(seed).Name, Rows: t.rows, UserWeeks: t.userWeeks, False: []falseAlarm{}}
-	for _, r := range t.score.Extra {
-		if r.Severity == incident.Info {
-			continue
-		}
-		f := falseAlarm{
-			Severity: r.Severity, Class: r.Class, Cause: r.Cause, Incident: r.Incident, Scope: r.Scope, DetectedAt: r.DetectedAt, Title: r.Title,
-		}
-		if len(r.Evidence) > 0 {
-			f.Evidence = r.Evidence[0].Code
-		}
-		w.False = append(w.False, f)
-	}
-	return w, nil
+	return &quietWorld{World: s.Name, Seed: seed, Fleet: fixtures.InnocentFleet(seed).Name, Rows: t.rows, UserWeeks: t.userWeeks, False: t.falseAlarms()}, nil
 }
 
 // buildOfProgram is a fingerprint of the running program: what decides lies in it, scenarios included.

@@ -106,20 +106,6 @@ func (r *quietReport) addBar(flag string, got, most int) {
 	r.Bars = append(r.Bars, bar{flag, float64(got), float64(most), got <= most})
 }
 
-// missed is the error of bars that were missed.
-func (r *quietReport) missed() error {
-	var missed []string
-	for _, b := range r.Bars {
-		if !b.Met {
-			missed = append(missed, fmt.Sprintf("%s (%s, bar %s)", b.Name, figure(b.Got), figure(b.Bar)))
-		}
-	}
-	if len(missed) > 0 {
-		return missedError{missed}
-	}
-	return nil
-}
-
 // write prints the report, what was false first, so that a screen ends with the figures.
 func (r *quietReport) write(w io.Writer) error {
 	for i := range r.False {

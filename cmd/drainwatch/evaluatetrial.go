@@ -30,7 +30,8 @@ type trial struct {
 	score     backtest.Score
 	userWeeks float64 // users with rows, times weeks
 	hearing   verdict.Hearing
-	usersOff  int // ledger rows that differ from the truth, where that can be known exactly
+	usersOff  int      // ledger rows that differ from the truth, where that can be known exactly
+	witness   *witness // of a look-alike; nil elsewhere
 }
 
 // onCard is what a score card keeps of the trial.
@@ -40,11 +41,15 @@ func (t *trial) onCard() backtest.Run {
 
 // runTrials plays every scenario with every seed, some side by side. The trials come back in the order of scenarios and
 // seeds, whichever ended first.
-func runTrials(ctx context.Context, scenarios []*fixtures.Scenario, seeds seedRange, without verdict.Signals, parallel int, log zerolog.Logger) ([]*trial, error) {
+func runTrials(ctx context.Context, scenarios []*fixtures.Scenario, seeds seedRange, without verdict.Signals, parallel int, lookalikes bool, log zerolog.Logger) ([]*trial, error) {
 	var trials []*trial
 	for _, s := range scenarios {
 		for seed := seeds.first; seed <= seeds.last; seed++ {
-			trials = append(trials, &trial{scenario: s, seed: seed, hearing: verdict.Hearing{Without: without}})
+			t := &trial{scenario: s, seed: seed, hearing: verdict.Hearing{Without: without}}
+			if lookalikes {
+				t.witness = newWitness(&s.Alike)
+			}
+			trials = append(trials, t)
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -89,9 +94,12 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 		generated <- err
 	}()
 	sink := &trialSink{}
-	options := conf.engineOptions(log)
-	options.Hearing = &t.hearing
-	owed, summary, err := detect(ctx, options, in, sink, func() {})
+	opts := conf.engineOptions(log)
+	opts.Hearing = &t.hearing
+	if t.witness != nil {
+		t.witness.attend(&opts)
+	}
+	owed, summary, err := detect(ctx, opts, in, sink, func() {})
 	r.CloseWithError(io.ErrClosedPipe) // ends the simulator, if the detector ended first
 	if gerr := <-generated; err == nil {
 		err = gerr
@@ -104,7 +112,28 @@ func (t *trial) run(ctx context.Context, log zerolog.Logger) error {
 	t.score.Hear(sink.said)
 	t.userWeeks = float64(len(truth.Users)) * truth.Until.Sub(truth.Start).Hours() / (7 * 24)
 	t.usersOff = ledgerDifferences(truth, t.score, owed)
+	if t.witness != nil {
+		t.witness.conclude(truth, sink.latest.list(), summary.Compared)
+	}
 	return nil
+}
+
+// falseAlarms are the pages and tickets that no label explains.
+func (t *trial) falseAlarms() []falseAlarm {
+	out := []falseAlarm{}
+	for _, r := range t.score.Extra {
+		if r.Severity == incident.Info {
+			continue
+		}
+		f := falseAlarm{
+			Severity: r.Severity, Class: r.Class, Cause: r.Cause, Incident: r.Incident, Scope: r.Scope, DetectedAt: r.DetectedAt, Title: r.Title,
+		}
+		if len(r.Evidence) > 0 {
+			f.Evidence = r.Evidence[0].Code
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // trialSink keeps what the detector says.
@@ -127,6 +156,9 @@ func (t *trial) generate(w io.Writer) (*fixtures.Truth, error) {
 	buf := bufio.NewWriterSize(w, blockBytes)
 	var line []byte
 	truth, err := t.scenario.Generate(t.seed, func(e *event.Event) error {
+		if t.witness != nil {
+			t.witness.tenfold.row(e)
+		}
 		line = append(e.AppendJSON(line[:0]), '\n')
 		_, err := buf.Write(line)
 		return err

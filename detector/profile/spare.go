@@ -55,7 +55,9 @@ func (f *Finding) Saving() []Fact {
 }
 
 // accused says whether the finding is told, and of somebody who is not its owner.
-func (f *Finding) accused() bool { return f.Strong() > 0 && f.Doer() != Owner }
+func (f *Finding) accused() bool {
+	return f.Strong() > 0 && f.Doer(func(_ Sign, is bool) bool { return is }) != Owner
+}
 
 // asStranger has what was drawn be drawn by a new device on a new network.
 func (f *Finding) asStranger() {
