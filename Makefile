@@ -23,7 +23,7 @@ SOAK_MINUTES ?= 3
 SOAK_SEED    ?= 1
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances june nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ restarts: ## Stop and restore at random records of every scenario, and expect th
 # A seed is one order of events among three instances; about six a second of one core. A failing one is shown alone with -sim-seeds=1.
 simulation: ## Play SIM_SEEDS (10000) orders of crashes, zombies and lost answers, and see that code broken on purpose is noticed (half an hour)
 	$(GO) test ./detector -run '^TestSimulation' -count=1 -timeout 24h -sim-seeds=$(SIM_SEEDS) -sim-all $(ARGS)
+
+JUNE_KILLS ?= 50
+june: ## Play the June story through real Kafka, two instances and a real Alertmanager, killing JUNE_KILLS (50) times: each cause pages once
+	DRAINWATCH_REQUIRE_KAFKA=1 DRAINWATCH_REQUIRE_ALERTMANAGER=1 $(GO) test ./cmd/drainwatch -run '^TestJune$$' -v -count=1 -timeout 24h -june-kills=$(JUNE_KILLS)
 
 # Real brokers and processes; the last line counts. A round of all steps takes about four minutes (the table is in cmd/drainwatch/doc.go): brokers
 # begin with Kafka 3.9 and are upgraded halfway. Checkpoints are in a topic that is compacted all the while for an odd seed, else in a directory.

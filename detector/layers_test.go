@@ -17,7 +17,7 @@ import (
 const module = "github.com/drainwatch/drainwatch"
 
 // layers says what each package may import of this module, downwards only. Sub-packages of stats, fixtures,
-// stream and state share their parent's line. A package that is not here is refused: decide its layer first.
+// stream, state and notify share their parent's line. A package that is not here is refused: decide its layer first.
 var layers = map[string][]string{
 	"stats":    {},
 	"fixtures": {"detector/event"}, // never stats: expected answers must not come from the code under test
@@ -252,7 +252,7 @@ func importFault(dir, target string, test bool) string {
 
 // layerOf returns the line of the table that a directory falls under.
 func layerOf(dir string) string {
-	for _, tree := range []string{"stats", "fixtures", "detector/stream", "detector/state"} {
+	for _, tree := range []string{"stats", "fixtures", "detector/stream", "detector/state", "detector/notify"} {
 		if within(dir, tree) {
 			return tree
 		}

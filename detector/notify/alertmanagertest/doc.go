@@ -1,0 +1,2 @@
+// Package alertmanagertest runs a real Alertmanager for tests.
+package alertmanagertest
