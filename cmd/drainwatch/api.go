@@ -15,7 +15,7 @@ import (
 // api returns what answers on the war room's listener.
 func (s *service) api(title string) (*warroom.Server, error) {
 	o := warroom.Options{
-		Engine: s.asked, Board: s.board, Journal: s.journal, Ready: s.state, Title: title, ConfigVersion: s.conf.version(),
+		Engine: s.asked, Board: s.board, Journal: s.journal, Elsewhere: s.askElsewhere, Ready: s.state, Title: title, ConfigVersion: s.conf.version(),
 		Thresholds: warroom.Thresholds{Severity: s.conf.engineOptions(s.log).Severity, Rules: s.conf.Thresholds.thresholds()},
 		Log:        s.log, Registerer: s.registry,
 	}
@@ -24,7 +24,9 @@ func (s *service) api(title string) (*warroom.Server, error) {
 			o.Hosts = append(o.Hosts, u.Hostname())
 		}
 	}
-	return warroom.New(o)
+	var err error
+	s.answers, err = warroom.New(o)
+	return s.answers, err
 }
 
 // asked returns the engine; nil before there is one.

@@ -30,6 +30,7 @@ func (s *service) joinOthers(ctx context.Context) error {
 	for _, spec := range []stream.TopicSpec{
 		{Name: topic, Partitions: 1, Cleanup: stream.Delete, Retention: signalsFor},
 		{Name: s.topic(remarksTopic), Partitions: 1, Cleanup: stream.Delete, Retention: stream.Forever},
+		{Name: s.topic(asksTopic), Partitions: 1, Cleanup: stream.Delete, Retention: asksFor},
 	} {
 		if err := s.client.EnsureTopic(ctx, spec); err != nil {
 			return err
@@ -88,6 +89,7 @@ func (s *service) share(reading, grace context.Context, finish func()) (stop fun
 	others.Go(try(ctx, s.sharing.follow))
 	others.Go(try(ctx, s.watchAlerts))
 	others.Go(try(ctx, s.watchRemarks))
+	others.Go(try(ctx, s.answerOthers))
 	deciders.Go(try(reading, func(ctx context.Context) error {
 		c, err := s.client.Consumer(s.sharing.topic, s.conf.Ingest.Group+".deciding", s.deciding)
 		if err != nil {

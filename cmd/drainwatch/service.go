@@ -41,6 +41,7 @@ type service struct {
 	notifier  *notify.Dispatcher    // told of every alert once it is written, where there are no other instances; run closes it; may be nil
 	board     *warroom.Board        // the incidents, for who asks
 	journal   *warroom.Journal      // what people say of them
+	answers   *warroom.Server       // what answers
 	blindness *blindness            // what it does not see; nil where nobody asks
 
 	keeping       *keeping                          // of checkpoints; nil without
@@ -48,6 +49,7 @@ type service struct {
 
 	sharing    *sharing    // with the other instances; nil in demo, where there are none
 	deciding   *deciding   // alike
+	asking     *asking     // alike
 	delivering *delivering // alike, and without sinks
 	troubles   *troubles   // alike
 	client     *stream.Client
@@ -96,7 +98,7 @@ type progress struct {
 func newService(conf loaded, log zerolog.Logger, registry *prometheus.Registry) *service {
 	return &service{
 		conf: conf, log: log, registry: registry, bookEvery: bookEvery, bookSoon: bookSoon, idleAfter: idleAfter, phase: "connecting to Kafka", phaseAt: time.Now(),
-		board: &warroom.Board{}, journal: warroom.NewJournal(nil), parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
+		asking: newAsking(), board: &warroom.Board{}, journal: warroom.NewJournal(nil), parts: map[int32]*progress{}, ready: make(chan struct{}), firing: map[string]bool{},
 	}
 }
 

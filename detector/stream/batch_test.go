@@ -246,11 +246,11 @@ func TestMurmur2(t *testing.T) {
 		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
 		"abc": 479470107,
 	} {
-		if got, want := partitionOf([]byte(key), 1000), int32(uint32(hash)&0x7fffffff%1000); got != want {
+		if got, want := PartitionOf([]byte(key), 1000), int32(uint32(hash)&0x7fffffff%1000); got != want {
 			t.Errorf("%q: partition %d, want %d", key, got, want)
 		}
 	}
-	if partitionOf(nil, 1000) != partitionOf([]byte{}, 1000) {
+	if PartitionOf(nil, 1000) != PartitionOf([]byte{}, 1000) {
 		t.Error("a missing key is not where an empty one is")
 	}
 }

@@ -39,7 +39,7 @@ const (
 // one request under way at a time. While brokers are away it tries again until ctx ends; a lost answer may thereby write a
 // message twice, so receivers must drop repeats. After an error some may have been written.
 func (c *Client) Write(ctx context.Context, topic string, messages []Message) error {
-	return c.write(ctx, topic, messages, partitionOf)
+	return c.write(ctx, topic, messages, PartitionOf)
 }
 
 func (c *Client) write(ctx context.Context, topic string, messages []Message, partition func(key []byte, partitions int) int32) error {
@@ -104,7 +104,8 @@ func (c *Client) lock(ctx context.Context, topic string) (unlock func(), err err
 	}
 }
 
-func partitionOf(key []byte, partitions int) int32 {
+// PartitionOf returns which of so many partitions a message with this key goes to, as Java's default partitioner has it.
+func PartitionOf(key []byte, partitions int) int32 {
 	if key == nil {
 		key = []byte{}
 	}

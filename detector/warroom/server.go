@@ -29,6 +29,10 @@ type Options struct {
 	Journal *Journal                // what people say of them
 	Ready   func() error            // why figures may be of an earlier time, nil if they are not; shown as a banner
 
+	// Elsewhere, where instances share the work, has a question answered by the one that knows: of a user, or, with none, of what was
+	// decided. It returns nil if that is this one. nil is always.
+	Elsewhere func(r *http.Request, user string) (*Answer, error)
+
 	Thresholds    Thresholds
 	ConfigVersion string
 	Title         string   // of the page
@@ -83,13 +87,13 @@ func New(o Options) (*Server, error) {
 	s.route("GET /api/v1/openapi.json", s.openAPI)
 	s.route("GET /api/v1/incidents", s.incidents)
 	s.route("GET /api/v1/incidents/{id}", s.incident)
-	s.route("GET /api/v1/incidents/{id}/users", s.affected)
-	s.route("GET /api/v1/incidents/{id}/ledger.csv", s.ledger)
+	s.route("GET /api/v1/incidents/{id}/users", s.whoeverKnows(s.affected))
+	s.route("GET /api/v1/incidents/{id}/ledger.csv", s.whoeverKnows(s.ledger))
 	s.route("POST /api/v1/incidents/{id}/ack", s.ack)
 	s.route("POST /api/v1/incidents/{id}/label", s.label)
 	s.route("POST /api/v1/incidents/{id}/note", s.note)
-	s.route("GET /api/v1/cohorts", s.cohorts)
-	s.route("GET /api/v1/users/{user}", s.user)
+	s.route("GET /api/v1/cohorts", s.whoeverKnows(s.cohorts))
+	s.route("GET /api/v1/users/{user}", s.whoeverKnows(s.user))
 	s.route("GET /api/v1/thresholds", s.thresholds)
 	s.route("PUT /api/v1/thresholds", s.noThresholds)
 	return s, nil
