@@ -162,6 +162,15 @@ func (c *Client) Bounds(ctx context.Context, topic string, partition int32) (sta
 	return start, end, err
 }
 
+// StableEnd returns the offset up to which a partition can be read now: open transactions end it.
+func (c *Client) StableEnd(ctx context.Context, topic string, partition int32) (end int64, err error) {
+	err = c.withLeader(ctx, topic, partition, func(l *link) error {
+		_, end, err = l.bounds(ctx, topic, partition, readCommitted)
+		return err
+	})
+	return end, err
+}
+
 // OffsetAt returns where Start begins in a partition now.
 func (c *Client) OffsetAt(ctx context.Context, topic string, partition int32, s Start) (offset int64, err error) {
 	err = c.withLeader(ctx, topic, partition, func(l *link) error {

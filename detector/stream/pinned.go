@@ -16,7 +16,7 @@ func (c *Client) WriteTo(ctx context.Context, topic string, partition int32, key
 	for i := range keys {
 		messages[i] = Message{Key: keys[i], Value: values[i]}
 	}
-	return c.write(ctx, topic, messages, func([]byte, int) int32 { return partition })
+	return c.write(ctx, topic, messages, func(*Message) int32 { return partition })
 }
 
 // Scan calls fn with every committed record that a partition holds now, from an offset on, or the first after it that is left, and returns

@@ -20,6 +20,7 @@ type Header struct{ Key, Value string }
 // partition.
 type Message struct {
 	Key, Value []byte // a nil value deletes its key from a compacted topic
+	Route      []byte // decides the partition in place of the key, unless it is nil; it is not written
 	Headers    []Header
 	Time       time.Time // zero: when it is written
 
@@ -39,10 +40,11 @@ const (
 // one request under way at a time. While brokers are away it tries again until ctx ends; a lost answer may thereby write a
 // message twice, so receivers must drop repeats. After an error some may have been written.
 func (c *Client) Write(ctx context.Context, topic string, messages []Message) error {
-	return c.write(ctx, topic, messages, PartitionOf)
+	return c.write(ctx, topic, messages, nil)
 }
 
-func (c *Client) write(ctx context.Context, topic string, messages []Message, partition func(key []byte, partitions int) int32) error {
+// write is Write, to where partition says unless it is nil.
+func (c *Client) write(ctx context.Context, topic string, messages []Message, partition func(*Message) int32) error {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -59,11 +61,13 @@ func (c *Client) write(ctx context.Context, topic string, messages []Message, pa
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", topic, err)
 	}
-	n := len(where.leaders)
+	if partition == nil {
+		partition = partitioner(len(where.leaders))
+	}
 	pending := make(map[int32][]Message)
-	for _, m := range messages {
-		p := partition(m.Key, n)
-		pending[p] = append(pending[p], m)
+	for i := range messages {
+		p := partition(&messages[i])
+		pending[p] = append(pending[p], messages[i])
 	}
 	for failures := 0; len(pending) > 0; {
 		wrote, err := c.writeOnce(ctx, topic, pending)
@@ -106,14 +110,26 @@ func (c *Client) lock(ctx context.Context, topic string) (unlock func(), err err
 
 // PartitionOf returns which of so many partitions a message with this key goes to, as Java's default partitioner has it.
 func PartitionOf(key []byte, partitions int) int32 {
-	if key == nil {
-		key = []byte{}
-	}
-	all := make([]int, partitions)
+	return partitioner(partitions)(&Message{Key: key})
+}
+
+// partitioner says which of n partitions a message goes to.
+func partitioner(n int) func(*Message) int32 {
+	all := make([]int, n)
 	for i := range all {
 		all[i] = i
 	}
-	return int32(kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, all...))
+	balancer := kafka.Murmur2Balancer{Consistent: true}
+	return func(m *Message) int32 {
+		key := m.Key
+		if m.Route != nil {
+			key = m.Route
+		}
+		if key == nil {
+			key = []byte{}
+		}
+		return int32(balancer.Balance(kafka.Message{Key: key}, all...))
+	}
 }
 
 // writeOnce sends the head of each partition's queue, one request a leader, and takes off what was acknowledged. It

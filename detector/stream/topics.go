@@ -119,7 +119,7 @@ func (c *Client) checkTopic(ctx context.Context, spec TopicSpec, partitions int)
 	if spec.Partitions > 0 && partitions != spec.Partitions {
 		return &TopicError{Topic: spec.Name, Setting: "partitions", Found: strconv.Itoa(partitions), Wanted: strconv.Itoa(spec.Partitions)}
 	}
-	found, err := c.TopicSettings(ctx, spec.Name, "cleanup.policy", "retention.ms")
+	found, err := c.topicSettings(ctx, spec.Name, "cleanup.policy", "retention.ms")
 	if err != nil {
 		return err
 	}
@@ -140,8 +140,16 @@ func policySet(s string) string {
 	return strings.Join(p, ",")
 }
 
-// TopicSettings returns settings of a topic by name; without names, all.
-func (c *Client) TopicSettings(ctx context.Context, topic string, names ...string) (map[string]string, error) {
+// TopicSettings returns settings of a topic by name; without names, all. It waits for brokers that are away.
+func (c *Client) TopicSettings(ctx context.Context, topic string, names ...string) (settings map[string]string, err error) {
+	err = c.retry(ctx, func() error {
+		settings, err = c.topicSettings(ctx, topic, names...)
+		return err
+	})
+	return settings, err
+}
+
+func (c *Client) topicSettings(ctx context.Context, topic string, names ...string) (map[string]string, error) {
 	const ofTopic = 2
 	md, err := c.metadata(ctx)
 	if err != nil {
