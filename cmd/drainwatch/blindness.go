@@ -65,6 +65,11 @@ var blindKinds = map[string]blindKind{
 		notify.Limit{Raise: 1, Page: 1, Clear: 0.5, Hold: 5 * time.Minute},
 		"look at the producers and the metering service before them; silence is not recovery",
 	},
+	// Users in several partitions.
+	"keys": {
+		notify.Limit{Raise: keyedUsers, Clear: keyedUsers - 1},
+		"set ingest.rekey: true, or have the producers key the topic by user",
+	},
 	// Share of rows that cannot be used, over ten minutes. A batch that cannot be taken apart counts as all of them.
 	"unreadable": {
 		notify.Limit{Raise: 0.02, Page: 0.2, Clear: 0.005, Hold: blindWindow},

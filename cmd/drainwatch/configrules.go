@@ -114,9 +114,6 @@ func (c *checker) checkIngest() {
 	if in.DedupeMemory < 1<<20 {
 		c.refuse("ingest.dedupe_memory", "%d bytes hold no window; give at least 1MiB", in.DedupeMemory)
 	}
-	if in.Rekey {
-		c.warn("ingest.rekey", "repartitioning is not part of this version; run refuses it, so key the topic by user")
-	}
 }
 
 // parseStart reads ingest.start: earliest, latest, or the time from which to read.

@@ -46,7 +46,7 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 	if c != nil {
 		state = c.Part(partFleet)
 	}
-	torn := c == nil && a.Start > 0
+	torn := c == nil && a.Start > d.record.Signals
 	if torn && !d.keeping.acceptLoss {
 		return 0, d.refuse("bring the checkpoints back, or go on without what came before with --accept-loss",
 			"no checkpoint of what was decided in %s can be used, and retention removed the first %d records of %s", d.keeping.store.Path(), a.Start, d.sharing.topic)
@@ -55,6 +55,7 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 	if err != nil {
 		return 0, d.cannotTakeUp(c, err)
 	}
+	next = max(next, d.record.Signals)
 	if next > a.End || next < a.Start && !torn {
 		if next > a.End || !d.keeping.acceptLoss {
 			return 0, d.refuse(afresh+"; where retention removed records, go on without them with --accept-loss",

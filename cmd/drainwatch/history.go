@@ -76,12 +76,12 @@ func openTopicHistory(ctx context.Context, conf loaded, log zerolog.Logger) (*to
 	if err != nil {
 		return nil, usageError{err}
 	}
-	found, err := survey(ctx, client, conf.Ingest.Topic, conf.Ingest.Group, conf.Ingest.Start)
+	found, err := survey(ctx, client, conf.sourceTopic(), conf.Ingest.Group, conf.Ingest.Start)
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	h := &topicHistory{client: client, topic: conf.Ingest.Topic, from: found.First, to: found.WakeFrom}
+	h := &topicHistory{client: client, topic: conf.sourceTopic(), from: found.First, to: found.WakeFrom}
 	for p := range int32(found.Partitions) {
 		h.ordered = append(h.ordered, p)
 	}

@@ -26,6 +26,7 @@ type installation struct {
 	First      map[int32]int64    `json:"first_offsets"`
 	WakeFrom   map[int32]int64    `json:"wake_from"` // the log's ends at the first start: what ended before wakes nobody
 	Landmarks  map[int32]landmark `json:"landmarks,omitempty"`
+	Signals    int64              `json:"signals_from,omitempty"` // where the signals log ended: what is before is of another installation
 	At         time.Time          `json:"installed_at"`
 	Program    string             `json:"program_version"`
 }

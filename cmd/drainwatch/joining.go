@@ -24,11 +24,13 @@ const (
 	passAfter = time.Minute
 )
 
+func (s *service) ensureSignals(ctx context.Context) error {
+	return s.client.EnsureTopic(ctx, stream.TopicSpec{Name: s.topic("internal.signals"), Partitions: 1, Cleanup: stream.Delete, Retention: signalsFor})
+}
+
 // joinOthers finds the signals log, and takes up who owned what.
 func (s *service) joinOthers(ctx context.Context) error {
-	topic := s.topic("internal.signals")
 	for _, spec := range []stream.TopicSpec{
-		{Name: topic, Partitions: 1, Cleanup: stream.Delete, Retention: signalsFor},
 		{Name: s.topic(remarksTopic), Partitions: 1, Cleanup: stream.Delete, Retention: stream.Forever},
 		{Name: s.topic(asksTopic), Partitions: 1, Cleanup: stream.Delete, Retention: asksFor},
 	} {
@@ -36,7 +38,12 @@ func (s *service) joinOthers(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.ensureSignals(ctx); err != nil {
+		return err
+	}
+	topic := s.topic("internal.signals")
 	h := newSharing(s.client, topic, s.log)
+	h.next = s.record.Signals
 	s.mu.Lock()
 	s.sharing, s.deciding = h, &deciding{service: s}
 	s.mu.Unlock()

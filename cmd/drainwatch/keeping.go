@@ -22,7 +22,7 @@ import (
 
 // checkpointDir is where run keeps its checkpoints. They belong to a group's reading of a topic, and to the topics that it writes.
 func (c *Config) checkpointDir() string {
-	return filepath.Join(c.State.Path, "checkpoints", url.PathEscape(c.Topics.Prefix+"@"+c.Ingest.Group+"@"+c.Ingest.Topic))
+	return filepath.Join(c.State.Path, "checkpoints", url.PathEscape(c.Topics.Prefix+"@"+c.Ingest.Group+"@"+c.sourceTopic()))
 }
 
 // keeping is how the service keeps checkpoints: one of each partition that it holds, one of what it has decided while it decides, and one
@@ -69,7 +69,7 @@ func (s *service) openStore(ctx context.Context) error {
 		return nil
 	}
 	s.enter("reading which checkpoints there are")
-	store, err := checkpoint.OpenKafka(ctx, s.client, s.topic("internal.checkpoints"), s.conf.Ingest.Group+"/"+s.conf.Ingest.Topic)
+	store, err := checkpoint.OpenKafka(ctx, s.client, s.topic("internal.checkpoints"), s.conf.Ingest.Group+"/"+s.conf.sourceTopic())
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ const afresh = "if that is meant, start afresh with another ingest.group or topi
 
 // refuse says what to do, and what was found.
 func (s *service) refuse(remedy, format string, args ...any) error {
-	return &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf(format, args...), remedy}
+	return &lostStateError{s.conf.sourceTopic(), fmt.Sprintf(format, args...), remedy}
 }
 
 // sayLost says what is gone of what the first start read, where that is read again.

@@ -69,7 +69,7 @@ func (s *service) ownShard(ctx context.Context, a stream.Assignment) (int64, err
 func (s *service) holding(ctx context.Context, a stream.Assignment, c *checkpoint.Checkpoint, claim detector.Claim) (hold detector.Holding, from int64, err error) {
 	hold = detector.Holding{Partition: a.Partition, Claim: claim}
 	from = min(max(s.record.First[a.Partition], a.Start), a.End)
-	seen := &vantage{}
+	seen := &vantage{next: s.record.Signals}
 	if c != nil {
 		hold.State = slices.DeleteFunc(slices.Clone(c.Parts), func(p detector.Part) bool { return p.Name == partRegister })
 		if seen.next, err = seen.register.Restore(c.Part(partRegister)); err != nil {

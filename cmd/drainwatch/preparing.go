@@ -19,6 +19,12 @@ func (s *service) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.conf.Ingest.Rekey {
+		if err := s.startRekeying(ctx, internal); err != nil {
+			return err
+		}
+	}
+	source := s.conf.sourceTopic()
 	first, lost, err := s.install(ctx, internal)
 	if err != nil {
 		return err
@@ -34,14 +40,25 @@ func (s *service) prepare(ctx context.Context) error {
 		}
 	}
 	if first {
+		if s.keeping != nil {
+			if err := s.ensureSignals(ctx); err != nil {
+				return err
+			}
+			if _, s.record.Signals, err = s.client.Bounds(ctx, s.topic("internal.signals"), 0); err != nil {
+				return err
+			}
+		}
 		if err := s.record.save(ctx, s.client, internal); err != nil {
 			return err
 		}
-		if s.record, err = loadInstallation(ctx, s.client, internal, s.conf.Ingest.Group, s.conf.Ingest.Topic); err != nil { // another instance may have been first
+		if s.record, err = loadInstallation(ctx, s.client, internal, s.conf.Ingest.Group, source); err != nil { // another instance may have been first
 			return err
 		}
 		s.log.Info().Str("topic", s.record.Topic).Int("partitions", s.record.Partitions).Str("start", s.record.Start).
 			Msg("run: first start; what the topic holds is learned from and wakes nobody")
+	}
+	if s.rekeying != nil {
+		s.rekeying.open()
 	}
 	s.enter("reading what former runs have written")
 	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log); err != nil {
@@ -61,7 +78,11 @@ func (s *service) prepare(ctx context.Context) error {
 		}
 		opts.Relay, opts.Partitions = s.sharing, s.record.Partitions
 	}
-	engine, err := detector.New(opts, s.sink, kept{s.client.History(s.conf.Ingest.Topic), s.log})
+	var out detector.Output = s.sink
+	if s.rekeying != nil {
+		out = fromSource{s.sink}
+	}
+	engine, err := detector.New(opts, out, kept{s.client.History(source), s.log})
 	if err != nil {
 		return usageError{err}
 	}
@@ -78,36 +99,41 @@ func (s *service) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.consumer, err = s.client.Consumer(s.conf.Ingest.Topic, s.conf.Ingest.Group, s); err != nil {
+	if s.consumer, err = s.client.Consumer(source, s.conf.Ingest.Group, s); err != nil {
 		return usageError{err}
 	}
 	s.enter("")
 	return nil
 }
 
-// install finds the installation record, or writes one at a first start. lost is how many of the records that the first start read
-// are gone, by partition.
+// install finds the installation record of what is read, or makes one at a first start. lost is how many of the records that the first
+// start read are gone, by partition.
 func (s *service) install(ctx context.Context, internal string) (first bool, lost map[int32]int64, err error) {
-	topic, group := s.conf.Ingest.Topic, s.conf.Ingest.Group
-	found, err := loadInstallation(ctx, s.client, internal, group, topic)
+	from := s.conf.Ingest.Start
+	if s.rekeying != nil {
+		from = "earliest" // of what was rekeyed; where that began was the source's to say
+	}
+	s.record, first, lost, err = s.installed(ctx, internal, s.conf.sourceTopic(), s.conf.Ingest.Group, from)
+	return first, lost, err
+}
+
+// installed finds the installation record of a topic, or surveys it at a first start.
+func (s *service) installed(ctx context.Context, internal, topic, group, start string) (in *installation, first bool, lost map[int32]int64, err error) {
+	in, err = loadInstallation(ctx, s.client, internal, group, topic)
 	if err != nil {
-		return false, nil, err
+		return nil, false, nil, err
 	}
-	if found == nil {
-		if s.record, err = survey(ctx, s.client, topic, group, s.conf.Ingest.Start); err != nil {
-			return false, nil, err
+	if in == nil {
+		if in, err = survey(ctx, s.client, topic, group, start); err != nil {
+			return nil, false, nil, err
 		}
-		if err := s.record.place(ctx, s.client); err != nil {
-			return false, nil, err
-		}
-		return true, nil, nil
+		return in, true, nil, in.place(ctx, s.client)
 	}
-	s.record = found
-	if lost, err = found.verify(ctx, s.client, internal); err != nil {
-		return false, nil, err
+	if lost, err = in.verify(ctx, s.client, internal); err != nil {
+		return nil, false, nil, err
 	}
-	if found.Start != s.conf.Ingest.Start {
-		s.log.Warn().Str("start", s.conf.Ingest.Start).Str("first_start", found.Start).Msg("run: ingest.start counts at the first start only; it is ignored now")
+	if in.Start != start {
+		s.log.Warn().Str("start", start).Str("first_start", in.Start).Msg("run: ingest.start counts at the first start only; it is ignored now")
 	}
-	return false, lost, nil
+	return in, false, lost, nil
 }

@@ -17,12 +17,12 @@ func (s *service) Assigned(ctx context.Context, a stream.Assignment) (int64, err
 	p := s.parts[a.Partition]
 	if p == nil {
 		s.mu.Unlock()
-		return 0, &lostStateError{s.conf.Ingest.Topic, fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
+		return 0, &lostStateError{s.conf.sourceTopic(), fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
 	}
 	if a.Committed > a.End {
 		s.mu.Unlock()
 		return 0, &lostStateError{
-			s.conf.Ingest.Topic, fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
+			s.conf.sourceTopic(), fmt.Sprintf("partition %d ends at offset %d, and the group had read up to %d: the topic was truncated or made anew", a.Partition, a.End, a.Committed),
 			afresh,
 		}
 	}
@@ -66,6 +66,13 @@ const idleAfter = 5 * time.Second
 func (s *service) Idle(_ context.Context, partition int32, head int64) error {
 	if s.sharing != nil && s.lost(partition) {
 		return stream.ErrReassign
+	}
+	if s.rekeying != nil && !s.rekeying.level() { // more is to come that is not there yet
+		s.mu.Lock()
+		p := s.parts[partition]
+		p.heardAt, p.idleSince = time.Now(), time.Time{}
+		s.mu.Unlock()
+		return nil
 	}
 	s.advance(partition, head, true)
 	s.mu.Lock()

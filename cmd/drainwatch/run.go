@@ -27,6 +27,9 @@ A first start learns from what the topic retains without waking anybody: what en
 It leaves a record in an internal topic, so that a later start on another cluster, on a topic that was made anew, or
 with another number of partitions is refused rather than taken for a first one.
 
+A topic that is not keyed by user is repartitioned with ingest.rekey: true, through the internal topic rekeyed, from which
+everything is read then; nothing of it is lost or counted twice.
+
 Start as many instances as you like, with one configuration: Kafka shares the partitions out among them, one of them
 decides on incidents and one tells the sinks. What one that dies had not said is said by whoever takes over, once. Those beyond the number
 of partitions wait.
@@ -75,9 +78,6 @@ func runService(cmd *cobra.Command, _ []string) error {
 	conf, err := loadConfig(cmd, runBindings...)
 	if err != nil {
 		return err
-	}
-	if conf.Ingest.Rekey {
-		return usagef("check configuration: ingest.rekey: repartitioning is not part of this version; key the topic by user and set it to false")
 	}
 	conf.logWarnings(log)
 	registry := newRegistry()

@@ -300,10 +300,6 @@ func TestRunErrors(t *testing.T) {
 			}
 		})
 	}
-	t.Setenv("DRAINWATCH_INGEST_REKEY", "true")
-	if code, _, errs := run(t, "", "run"); code != exitUsage || !strings.Contains(errs, "ingest.rekey: repartitioning is not part of this version") {
-		t.Errorf("exit code %d: %s", code, errs)
-	}
 }
 
 // While brokers are away the service waits, says so, and can be stopped.

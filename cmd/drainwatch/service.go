@@ -47,11 +47,13 @@ type service struct {
 	keeping       *keeping                          // of checkpoints; nil without
 	checkpointAge func(now time.Time) time.Duration // of the last one; nil alike
 
-	sharing    *sharing    // with the other instances; nil in demo, where there are none
-	deciding   *deciding   // alike
-	asking     *asking     // alike
-	delivering *delivering // alike, and without sinks
-	troubles   *troubles   // alike
+	sharing    *sharing              // with the other instances; nil in demo, where there are none
+	deciding   *deciding             // alike
+	asking     *asking               // alike
+	delivering *delivering           // alike, and without sinks
+	troubles   *troubles             // alike
+	keyed      atomic.Pointer[keyed] // how the topic seems to be keyed; nil before anybody has looked, and nobody seen while another instance does
+	rekeying   *rekeying             // of the source, where it is not keyed by user; else nil
 	client     *stream.Client
 	consumer   *stream.Consumer
 	sink       *topicSink
@@ -167,6 +169,11 @@ func (s *service) waiting() error {
 	if s.deciding != nil && s.deciding.claim.Term != 0 && !s.deciding.caughtUp {
 		return errors.New("catching up with what was decided")
 	}
+	if s.rekeying != nil {
+		if late := s.rekeying.behind(endLost); len(late) > 0 {
+			return fmt.Errorf("repartitioning is behind on partitions %s of the source", listed(late))
+		}
+	}
 	switch {
 	case behind > 0:
 		return fmt.Errorf("catching up with %d of %d partitions", behind, len(s.parts))
@@ -195,6 +202,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		return usageError{fmt.Errorf("connect to Kafka: %w", err)}
 	}
 	defer s.client.Close()
+	defer func() { _ = s.stopRekeying() }()
 	if err := s.prepare(ctx); err != nil {
 		if s.engine != nil {
 			_ = s.engine.Close()
@@ -228,6 +236,18 @@ func (s *service) run(ctx context.Context) (err error) {
 	if s.keeping != nil {
 		books.Go(func() { s.keepOn(reading) })
 	}
+	if s.keeping != nil && s.rekeying == nil {
+		books.Go(func() { s.watchKeys(reading) })
+	}
+	if s.rekeying != nil {
+		books.Go(func() {
+			select {
+			case <-s.rekeying.ended:
+				finish()
+			case <-reading.Done():
+			}
+		})
+	}
 	stopSharing := s.share(reading, grace, finish)
 	writing, written := context.WithCancel(grace) // longer than reading: a checkpoint waits for what it speaks of
 	defer written()
@@ -243,6 +263,9 @@ func (s *service) run(ctx context.Context) (err error) {
 	}
 	if serr := stopSharing(); err == nil {
 		err = serr
+	}
+	if rerr := s.stopRekeying(); err == nil {
+		err = rerr
 	}
 	if err == nil && ctx.Err() == nil && s.hasEnded() {
 		if s.result, err = s.engine.Finish(ctx); err == nil {

@@ -21,8 +21,11 @@ type seen struct {
 	phaseAt time.Time // since when
 	opened  bool      // everything that the topic held at the start was read
 	parts   map[int32]progress
-	pulse   pulse     // of all of them
-	heard   time.Time // when the signals log was read last, where there is one
+	sources map[int32]progress // of the source where that is rekeyed, else nil
+	unkeyed []int32            // its partitions of which something waits to be rekeyed
+	pulse   pulse              // of all of them
+	keyed   *keyed             // what the last rows say of how the topic is keyed; nil while that is not known
+	heard   time.Time          // when the signals log was read last, where there is one
 
 	health     *detector.Health // nil while shards are too busy to say
 	unreadable int64            // batches so far
@@ -43,6 +46,11 @@ func (s *service) look(ctx context.Context, at time.Time) seen {
 	}
 	if s.sharing != nil {
 		x.heard = s.sharing.heard()
+	}
+	x.keyed = s.keyed.Load()
+	if s.rekeying != nil {
+		x.keyed = &keyed{} // it is, since this program does it
+		x.sources, x.unkeyed = s.rekeying.sources(), s.rekeying.behind(endLost)
 	}
 	engine := s.engine
 	s.mu.Unlock()
@@ -76,7 +84,7 @@ func (g *sight) measures(x *seen) []measure {
 	deaf := kafka.value >= blindKinds["kafka"].limit.Clear // the cause of what else would be measured
 	out := append([]measure{kafka, measureLag(x, deaf)}, measureSilence(x, deaf)...)
 	was, now := g.take(x)
-	out = append(out, measureUnreadable(was, now), measureSkew(was, now), measureDropped(was, now))
+	out = append(out, measureUnreadable(was, now), measureSkew(was, now), measureDropped(was, now), measureKeys(x))
 	for _, s := range x.sinks {
 		m := measure{kind: notify.SinkTrouble, about: s.Name, value: s.Failing.Seconds(), since: x.at.Add(-s.Failing), title: "Not delivered: alerts do not reach the sink " + s.Name, detail: s.Error}
 		if s.Gone {
@@ -130,6 +138,9 @@ func measureLag(x *seen, deaf bool) measure {
 		m.title = fmt.Sprintf("Blind: still catching up with %d of %d partitions", len(behind), len(x.parts))
 	}
 	m.detail = fmt.Sprintf("by %s at most; partitions %s", rounded(worst), listed(behind))
+	if len(x.unkeyed) > 0 {
+		m.detail += "; partitions " + listed(x.unkeyed) + " of the source are not repartitioned to their ends"
+	}
 	return m
 }
 
@@ -147,14 +158,18 @@ func measureSilence(x *seen, deaf bool) []measure {
 	}
 	some.value = 0
 	var silent []int32
-	for p, state := range x.parts {
+	parts := x.parts
+	if x.sources != nil { // what was rekeyed is of all of them
+		parts = x.sources
+	}
+	for p, state := range parts {
 		v := state.pulse.silence(x.at)
 		some.value = max(some.value, v)
 		if v >= blindKinds["silence"].limit.Clear {
 			silent = append(silent, p)
 		}
 	}
-	some.title = fmt.Sprintf("Blind: no rows in %d of %d partitions", len(silent), len(x.parts))
+	some.title = fmt.Sprintf("Blind: no rows in %d of %d partitions", len(silent), len(parts))
 	some.detail = fmt.Sprintf("partitions %s, while others go on; %.1f times what is allowed there at most", listed(silent), some.value)
 	return []measure{some, all}
 }

@@ -169,18 +169,27 @@ func ledgerLines(t *testing.T, rows []ledger.Row) map[string][]string {
 }
 
 // consume runs the service over what a topic holds, as if nothing more came, and returns what it found.
-func (j *journey) consume(t *testing.T, b broker, topic, prefix string) []string {
+func (j *journey) consume(t *testing.T, b broker, topic, prefix string, rekey bool) []string {
 	t.Helper()
 	conf, err := parseConfig("test", []byte(text(t, j.config)), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	conf.Ingest.Rekey = rekey
 	conf.Ingest.Brokers, conf.Ingest.Topic, conf.Ingest.Group, conf.Topics.Prefix = []string{b.address}, topic, prefix+"group", prefix
 	s := newService(conf, zerologNop, newRegistry())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- s.run(ctx) }()
+	if rekey {
+		await(t, "all to be repartitioned", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.rekeying != nil && s.phase == ""
+		})
+		topic = conf.sourceTopic()
+	}
 	ends := map[int32]int64{}
 	n, err := b.Partitions(ctx, topic)
 	if err != nil {
@@ -231,7 +240,7 @@ func (j *journey) travels(t *testing.T, b broker, name string) {
 		topic := strings.ReplaceAll(name+"."+way.name, " ", "-")
 		b.topic(t, topic, way.partitions)
 		b.send(t, topic, way.rows)
-		differ(t, way.name, j.consume(t, b, topic, topic+"."), j.want)
+		differ(t, way.name, j.consume(t, b, topic, topic+".", false), j.want)
 	}
 }
 

@@ -1,0 +1,612 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/drainwatch/drainwatch/detector"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/stream"
+)
+
+// rekeying writes the rows of a topic that is not keyed by user to one that is, and which everything else reads as if it were the source.
+// It implements stream.Handler and is safe for concurrent use.
+//
+// A record keeps its value; its key says which record of the source it was. How far a source partition has been written stands in the
+// rekeying log, and is said only afterwards: so it is true whoever says it, and the greatest counts. Whoever takes a partition up begins
+// there, so that records may be there twice and are never missing. Rows are counted once by user and id, as any; what cannot be used is a
+// dead letter once, since that is known by its place in the source. Each writes a partition's records in order from a place that is true,
+// so those of one user and partition come first in order, also when two instances take themselves for the owner.
+type rekeying struct {
+	s       *service
+	record  *installation // of the source
+	to      string        // the rekeyed topic
+	log     string        // the rekeying log
+	logger  zerolog.Logger
+	decoder *event.Decoder
+
+	consumer *stream.Consumer
+	stop     context.CancelFunc
+	ended    chan struct{} // it has ended
+	failed   error         // why; set before
+	opened   chan struct{} // what came after the first start may be written
+	wake     chan struct{} // there is something to write
+	tell     chan struct{} // there is something to say in the log
+
+	mu      sync.Mutex
+	at      *abreast
+	moved   chan struct{} // closed and replaced whenever something did
+	queue   []stream.Message
+	size    int                 // bytes of it
+	after   map[int32]int64     // by partition: where it stands once the queue is written
+	said    map[int32]rekeyed   // last, and when
+	saidAt  map[int32]time.Time //
+	next    int64               // offset in the rekeying log
+	commits map[int32]time.Time // when the group was told last
+}
+
+// rekeyed is what the rekeying log says of a source partition.
+type rekeyed struct {
+	Next int64     `json:"next"`           // what is below this is in the rekeyed topic
+	At   int64     `json:"at"`             // event time, of what comes next or came last
+	End  bool      `json:"end"`            // there was nothing more to read
+	Held bool      `json:"held,omitempty"` // what follows waits for where the first start ends to be on record
+	Mark *landmark `json:"mark,omitempty"` // the last record below Next
+}
+
+const (
+	rekeyAhead = 4 << 20               // bytes that may wait to be written
+	sayEvery   = time.Second           // how far it is, at least
+	beatEvery  = 5 * time.Second       // that nothing has changed
+	sayApart   = 10 * time.Millisecond // and not more often than this
+	endMost    = 20 * time.Second      // since a partition was at its end last: then what is read has been
+	endLost    = time.Minute           // and then it is behind
+)
+
+// originOf tells where a record of the rekeyed topic came from. damage is set for a batch of the source that could not be taken apart.
+func originOf(key string) (at deadKey, original, damage string, ok bool) {
+	partition, rest, ok := strings.Cut(key, "/")
+	i := strings.IndexAny(rest, "/!")
+	if !ok || i < 0 {
+		return at, "", "", false
+	}
+	p, perr := strconv.ParseInt(partition, 10, 32)
+	offset, oerr := strconv.ParseInt(rest[:i], 10, 64)
+	if at = (deadKey{int32(p), offset}); rest[i] == '!' {
+		damage = rest[i+1:]
+	} else {
+		original = rest[i+1:]
+	}
+	return at, original, damage, perr == nil && oerr == nil
+}
+
+func appendOrigin(dst []byte, partition int32, offset int64) []byte {
+	return strconv.AppendInt(append(strconv.AppendInt(dst, int64(partition), 10), '/'), offset, 10)
+}
+
+// fromSource is a sink for what was rekeyed: dead letters name the record of the source.
+type fromSource struct{ *topicSink }
+
+// DeadLetter implements detector.Output.
+func (f fromSource) DeadLetter(ctx context.Context, d detector.DeadLetter) error {
+	at, key, damage, ok := originOf(d.Key)
+	switch {
+	case !ok:
+		return fmt.Errorf("partition %d offset %d of the rekeyed topic does not say where it came from: only drainwatch may write there", d.Partition, d.Offset)
+	case damage != "":
+		d.Reason, d.Detail = "batch", damage
+	}
+	return f.refuse(ctx, at, key, d.Value, d.Reason, d.Detail)
+}
+
+// Assigned implements stream.Handler.
+func (k *rekeying) Assigned(ctx context.Context, a stream.Assignment) (int64, error) {
+	if err := k.catchUp(ctx); err != nil {
+		return 0, err
+	}
+	topic := k.record.Topic
+	refuse := func(remedy, format string, args ...any) error {
+		return &lostStateError{topic, fmt.Sprintf(format, args...), remedy}
+	}
+	k.mu.Lock()
+	p := k.at.parts[a.Partition]
+	var from int64
+	var mark landmark
+	if p != nil {
+		from, mark = p.written, p.mark
+	}
+	k.mu.Unlock()
+	switch {
+	case p == nil:
+		return 0, refuse(afresh, "partition %d is new: the first start knew %d", a.Partition, k.record.Partitions)
+	case from < 0:
+		from = max(k.record.First[a.Partition], a.Start) // nothing of it was written
+	}
+	if from > a.End {
+		return 0, refuse(afresh, "partition %d ends at offset %d, and was repartitioned up to %d: the topic was truncated or made anew", a.Partition, a.End, from)
+	}
+	if mark.Offset >= 0 {
+		is, ok, err := lastRecord(ctx, k.s.client, topic, a.Partition, mark.Offset, mark.Offset+1)
+		if err != nil {
+			return 0, err
+		}
+		if ok && is != mark {
+			return 0, refuse(afresh, "partition %d holds another record at offset %d than was repartitioned: the topic was made anew", a.Partition, mark.Offset)
+		}
+	}
+	if a.Start > from {
+		if k.s.keeping == nil || !k.s.keeping.acceptLoss {
+			return 0, refuse("they would be neither counted nor owed; go on without them with --accept-loss, and keep retention longer than a pause of this service",
+				"retention removed %s before they were repartitioned", counted(map[int32]int64{a.Partition: a.Start - from}))
+		}
+		k.logger.Error().Int32("partition", a.Partition).Int64("records", a.Start-from).Msg("run: records are lost, as accepted: they are neither counted nor owed")
+		from = a.Start
+	}
+	k.mu.Lock()
+	p.own, p.read, p.end, p.marks = true, from, false, nil
+	p.written = max(p.written, from)
+	p.hear(time.Now())
+	k.stir()
+	k.mu.Unlock()
+	k.logger.Info().Int32("partition", a.Partition).Int64("next", from).Msg("run: repartitions a partition of the source by user")
+	return from, nil
+}
+
+// stir wakes whoever waits. k.mu is held.
+func (k *rekeying) stir() {
+	close(k.moved)
+	k.moved = make(chan struct{})
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// Records implements stream.Handler.
+func (k *rekeying) Records(ctx context.Context, partition int32, records []detector.Record) error {
+	messages, times := make([]stream.Message, len(records)), make([]int64, len(records))
+	var e event.Event
+	for i := range records {
+		r := &records[i]
+		key := appendOrigin(make([]byte, 0, 24+len(r.Key)), partition, r.Offset)
+		route := key // rubbish has no user; it lands in the same place each time
+		if k.decoder.Decode(r.Value, &e) == nil {
+			times[i], route = e.Time, []byte(e.User)
+		}
+		messages[i] = stream.Message{Key: append(append(key, '/'), r.Key...), Value: []byte(r.Value), Route: route}
+	}
+	for i := 0; i < len(records); {
+		if records[i].Offset >= k.record.WakeFrom[partition] {
+			if err := k.await(ctx, partition, records[i].Offset); err != nil {
+				return err
+			}
+		}
+		n, err := k.take(ctx, partition, records[i:], messages[i:], times[i:])
+		if err != nil {
+			return err
+		}
+		i += n
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p, now := k.at.parts[partition], time.Now()
+	p.hear(now)
+	if p.opened {
+		p.pulse.beat(now)
+	}
+	return nil
+}
+
+// await holds what came after the first start back until it is known where that ended in the rekeyed topic.
+func (k *rekeying) await(ctx context.Context, partition int32, offset int64) error {
+	select {
+	case <-k.opened:
+		return nil
+	default:
+	}
+	k.mu.Lock()
+	k.at.parts[partition].read, k.at.parts[partition].held = offset, true
+	k.after[partition] = offset
+	k.stir()
+	k.mu.Unlock()
+	nudge(k.wake)
+	nudge(k.tell)
+	select {
+	case <-k.opened:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take hands the next rows to the writer, as far as the others have come, and waits for them if that is nowhere.
+func (k *rekeying) take(ctx context.Context, partition int32, records []detector.Record, messages []stream.Message, times []int64) (int, error) {
+	began := time.Now()
+	if limit := k.record.WakeFrom[partition]; !k.isOpen() {
+		for i := range records { // see await
+			if records[i].Offset >= limit {
+				records = records[:i]
+				break
+			}
+		}
+	}
+	times = times[:len(records)]
+	last := lately(times)
+	k.mu.Lock()
+	if p := k.at.parts[partition]; p.at == math.MinInt64 || last-p.at > k.at.most {
+		p.end = false // there is more than what came just now, and others may have got as much
+		for _, q := range k.at.parts {
+			q.endSeen = time.Time{}
+		}
+	}
+	k.mu.Unlock()
+	timer := time.NewTicker(sayEvery)
+	defer timer.Stop()
+	for {
+		k.mu.Lock()
+		now := time.Now()
+		p := k.at.parts[partition]
+		p.hear(now)
+		if doubtful := k.at.doubtful(partition, last, now); len(doubtful) > 0 {
+			k.mu.Unlock()
+			if err := k.ask(ctx, doubtful); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		until, slowest := k.at.horizon(partition, now)
+		n, next := within(times, until)
+		full := k.size >= rekeyAhead
+		if n > 0 && !full {
+			k.enqueue(p, partition, records, messages[:n], times[:n], n)
+		}
+		if n == 0 && next > p.at {
+			p.at = next
+			k.stir()
+		}
+		foreign := !k.at.parts[slowest].own
+		moved := k.moved
+		if n == 0 && now.Sub(began) > abreastAfter {
+			if given := k.at.giveUp(partition, began, now); len(given) > 0 {
+				k.logger.Warn().Str("partitions", listed(given)).Msg("run: nothing is heard of partitions of the source; the others go on, and what these hold may come too late to be watched")
+				began = now
+			}
+		}
+		k.mu.Unlock()
+		if n > 0 && !full {
+			nudge(k.wake)
+			return n, nil
+		}
+		if foreign {
+			nudge(k.tell)
+		}
+		select {
+		case <-moved:
+		case <-timer.C:
+		case <-k.ended:
+			return 0, k.failed
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// ask looks whether partitions are still at their end. One whose broker does not answer may hold anything.
+func (k *rekeying) ask(ctx context.Context, partitions []int32) error {
+	for _, q := range partitions {
+		patience, cancel := context.WithTimeout(ctx, sayEvery)
+		end, err := k.s.client.StableEnd(patience, k.record.Topic, q)
+		cancel()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		k.mu.Lock()
+		p := k.at.parts[q]
+		if p.end = p.end && err == nil && end <= max(p.read, p.written); p.end {
+			p.endSeen = time.Now()
+		}
+		k.mu.Unlock()
+	}
+	return nil
+}
+
+// enqueue takes n rows. k.mu is held.
+func (k *rekeying) enqueue(p *sourcePart, partition int32, records []detector.Record, messages []stream.Message, times []int64, n int) {
+	for i := range messages {
+		k.size += len(messages[i].Key) + len(messages[i].Value)
+	}
+	k.queue = append(k.queue, messages...)
+	p.read = records[n-1].Offset + 1
+	if n < len(records) {
+		p.read = records[n].Offset
+	}
+	k.after[partition] = p.read
+	p.marks = append(p.marks, markOf(&records[n-1]))
+	if t := lately(times); t != 0 {
+		p.at = t
+	}
+	k.stir()
+}
+
+func (k *rekeying) isOpen() bool {
+	select {
+	case <-k.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// Idle implements stream.Handler.
+func (k *rekeying) Idle(_ context.Context, partition int32, head int64) error {
+	k.mu.Lock()
+	p, now := k.at.parts[partition], time.Now()
+	was := p.end
+	p.rest(head, now)
+	p.hear(now)
+	if p.written < p.read {
+		k.after[partition] = p.read // behind what waits
+		nudge(k.wake)
+	}
+	if !was {
+		k.stir()
+		nudge(k.tell)
+	}
+	k.mu.Unlock()
+	return nil
+}
+
+// Unreadable implements stream.Skipper: a batch that cannot be taken apart goes on as a record that says so.
+func (k *rekeying) Unreadable(_ context.Context, err *stream.UnreadableError) error {
+	k.s.unreadable.Add(1)
+	k.logger.Error().Err(err).Msg("run: a record batch is damaged; its rows are not counted")
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key := appendOrigin(nil, err.Partition, err.From)
+	k.queue = append(k.queue, stream.Message{Key: append(append(key, '!'), err.Error()...), Value: []byte{}, Route: appendOrigin(nil, err.Partition, err.From)})
+	p := k.at.parts[err.Partition]
+	p.read = err.To
+	k.after[err.Partition] = err.To
+	nudge(k.wake)
+	return nil
+}
+
+// Revoked implements stream.Handler. What was taken is written first, if that goes quickly.
+func (k *rekeying) Revoked(partition int32) {
+	ctx, cancel := context.WithTimeout(context.Background(), revokedGrace)
+	defer cancel()
+	for {
+		k.mu.Lock()
+		p, moved := k.at.parts[partition], k.moved
+		done := p == nil || p.written >= p.read
+		if p != nil && (done || ctx.Err() != nil) {
+			p.own, p.end = false, false
+		}
+		k.mu.Unlock()
+		if done {
+			break
+		}
+		select {
+		case <-moved:
+			continue
+		case <-k.ended:
+		case <-ctx.Done():
+		}
+		cancel()
+	}
+	if p := k.at.parts[partition]; p != nil {
+		_ = k.say(ctx, partition) // if it cannot, the next owner begins a little earlier
+	}
+}
+
+// write writes what was taken until ctx is done.
+func (k *rekeying) write(ctx context.Context) error {
+	for {
+		select {
+		case <-k.wake:
+		case <-ctx.Done():
+			return nil
+		}
+		k.mu.Lock()
+		batch, after := k.queue, k.after
+		k.queue, k.size, k.after = nil, 0, map[int32]int64{}
+		k.stir()
+		k.mu.Unlock()
+		if err := k.s.client.Write(ctx, k.to, batch); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		for partition, next := range after {
+			p := k.at.parts[partition]
+			p.written = max(p.written, next)
+			for len(p.marks) > 0 && p.marks[0].Offset < p.written {
+				p.mark, p.marks = p.marks[0], p.marks[1:]
+			}
+			p.settle()
+		}
+		k.stir()
+		k.mu.Unlock()
+	}
+}
+
+// publish says in the rekeying log how far the partitions are that this instance reads.
+func (k *rekeying) publish(ctx context.Context) error {
+	t := time.NewTicker(sayEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-k.tell:
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := k.say(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select { // others need not know more often
+		case <-time.After(sayApart):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// say says how far these partitions are, or all that this instance reads, if that is news.
+func (k *rekeying) say(ctx context.Context, these ...int32) error {
+	var messages []stream.Message
+	commits := map[int32]int64{}
+	k.mu.Lock()
+	now := time.Now()
+	for _, partition := range slices.Sorted(maps.Keys(k.at.parts)) {
+		p := k.at.parts[partition]
+		of := len(these) > 0 && these[0] == partition
+		if p.written < 0 || !of && (!p.own || len(these) > 0) {
+			continue
+		}
+		what := rekeyed{Next: p.written, At: p.at, End: p.end && p.written >= p.read, Held: p.held && !k.at.open}
+		if p.mark.Offset >= 0 {
+			what.Mark = &p.mark
+		}
+		was, known := k.said[partition]
+		if known && was.Next == what.Next && was.At == what.At && was.End == what.End && was.Held == what.Held && now.Sub(k.saidAt[partition]) < beatEvery {
+			continue
+		}
+		text, err := json.Marshal(what)
+		if err != nil {
+			k.mu.Unlock()
+			return err
+		}
+		messages = append(messages, stream.Message{Key: []byte(k.key(partition)), Value: text})
+		k.said[partition], k.saidAt[partition] = what, now
+		if p.own && now.Sub(k.commits[partition]) >= commitEvery || of {
+			commits[partition], k.commits[partition] = p.written, now
+		}
+	}
+	k.mu.Unlock()
+	if err := k.s.client.Write(ctx, k.log, messages); err != nil {
+		return err
+	}
+	for partition, next := range commits {
+		_ = k.consumer.Commit(partition, next) // advice, for tools that show lag
+	}
+	return nil
+}
+
+func (k *rekeying) key(partition int32) string {
+	return k.record.key() + "/" + strconv.Itoa(int(partition))
+}
+
+// learn takes a record of the rekeying log. fresh says that it was written just now.
+func (k *rekeying) learn(offset int64, key, value string, fresh bool) error {
+	number, ok := strings.CutPrefix(key, k.record.key()+"/")
+	if !ok {
+		return nil
+	}
+	var what rekeyed
+	partition, perr := strconv.ParseInt(number, 10, 32)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.at.parts[int32(partition)]
+	if err := json.Unmarshal([]byte(value), &what); err != nil || perr != nil || p == nil {
+		return fmt.Errorf("read %s offset %d: it does not say how far a partition was repartitioned: %w", k.log, offset, errors.Join(err, perr))
+	}
+	now := time.Now()
+	if what.Next >= p.written {
+		p.written = what.Next
+		if what.Mark != nil {
+			p.mark = *what.Mark
+		}
+	}
+	if p.own { // what it hears are its own words, or those of a former owner
+		return nil
+	}
+	p.at, p.end, p.held = what.At, what.End, what.Held
+	if fresh {
+		p.hear(now)
+		if what.End {
+			p.endAt = now
+		}
+	} else {
+		p.end = false
+	}
+	k.stir()
+	return nil
+}
+
+// follow hears the rekeying log until ctx is done.
+func (k *rekeying) follow(ctx context.Context) error {
+	return k.s.client.Follow(ctx, k.log, 0, k.next, func(records []detector.Record, next int64) error {
+		for i := range records {
+			if err := k.learn(records[i].Offset, records[i].Key, records[i].Value, true); err != nil {
+				return err
+			}
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.next = next
+		k.stir()
+		return nil
+	})
+}
+
+// catchUp waits until all that the rekeying log holds now was heard.
+func (k *rekeying) catchUp(ctx context.Context) error {
+	_, end, err := k.s.client.Bounds(ctx, k.log, 0)
+	if err != nil {
+		return err
+	}
+	return k.until(ctx, func() bool { return k.next >= end })
+}
+
+// until waits for something. done is asked with k.mu held.
+func (k *rekeying) until(ctx context.Context, done func() bool) error {
+	for {
+		k.mu.Lock()
+		ok, moved := done(), k.moved
+		k.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-k.ended:
+			return k.failed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// level says whether all that the source holds is in the rekeyed topic: everything was read to its end of late.
+func (k *rekeying) level() bool { return len(k.behind(endMost)) == 0 }
+
+// behind lists the source partitions that were not at their end for so long, whoever reads them.
+func (k *rekeying) behind(most time.Duration) []int32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.at.behind(most, time.Now())
+}
+
+// holds says whether everything up to these offsets of the source is in the rekeyed topic. k.mu is held.
+func (k *rekeying) holds(ends map[int32]int64) bool {
+	for partition, end := range ends {
+		if p := k.at.parts[partition]; p.written < max(end, k.record.First[partition]) {
+			return false
+		}
+	}
+	return true
+}
