@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -43,6 +44,7 @@ type soak struct {
 	cluster *kafkatest.Cluster
 	proxy   *kafkatest.Proxy
 	watch   *watch
+	sink    *hook
 	rng     *rand.Rand
 	launch  func(program string) *process
 	program string // that instances run
@@ -77,7 +79,8 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	config := writeFile(t, "soak.yaml", fmt.Appendf(nil, "%s\nstate: {store: %s, path: %q, every: 5s}\n", text(t, j.config), store, t.TempDir()))
+	s.sink = startHook(t, http.StatusOK, "")
+	config := writeFile(t, "soak.yaml", fmt.Appendf(nil, "%s\nstate: {store: %s, path: %q, every: 5s}\nsinks: [%s]\n", text(t, j.config), store, t.TempDir(), s.sink.webhook(t, "team")))
 	s.launch = func(program string) *process {
 		api, probes := freeAddress(t), freeAddress(t)
 		p := startProgram(t, program, probes, "run", "--brokers", s.b.address, "--api", api, "--probes", probes, "--config", config, "--log-format", "json")
@@ -122,6 +125,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check(t, j)
+	s.heard(t)
 	for _, step := range append(slices.Clone(soakSteps), soakKill, soakUpgrade) {
 		if deals[step.name] == 0 && *soakOnly == "" {
 			t.Logf("not done in this time: %s", step.name)
@@ -190,6 +194,38 @@ func (s *soak) check(t *testing.T, j *journey) {
 	}
 	if counted != rows || missing+off > 0 {
 		t.Errorf("want %d rows and\n%s\ngot %d rows and\n%s", rows, strings.Join(want, "\n"), counted, strings.Join(verdicts(s.b.alerts(t, "drainwatch.alerts"), nil), "\n"))
+	}
+}
+
+// heard expects that the sink was told of every page and ticket up to its last revision, in order, and of nothing that is not in the topic.
+// A program that is older may have other ways.
+func (s *soak) heard(t *testing.T) {
+	said, last := map[string]bool{}, map[string]int{}
+	for _, m := range s.b.read(t, "drainwatch.alerts") {
+		r := parseAlert(t, string(m.Value))
+		said[fmt.Sprint(r.Incident, r.Revision)] = true
+		if last[r.Incident] = r.Revision; r.Severity == incident.Info {
+			delete(last, r.Incident)
+		}
+	}
+	got := map[string]int{}
+	for until := time.Now().Add(soakPatience); time.Now().Before(until) && *soakOld == ""; time.Sleep(time.Second) {
+		clear(got)
+		for _, r := range s.sink.records(t) {
+			if _, ours := last[r.Incident]; !ours { // told of what an instance is blind to
+				continue
+			}
+			if !said[fmt.Sprint(r.Incident, r.Revision)] || r.Revision < got[r.Incident] {
+				t.Fatalf("the sink was told of revision %d of %s after %d", r.Revision, r.Incident, got[r.Incident])
+			}
+			got[r.Incident] = r.Revision
+		}
+		if maps.Equal(got, last) {
+			return
+		}
+	}
+	if *soakOld == "" {
+		t.Errorf("the sink was told of %v, want %v", got, last)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +14,8 @@ import (
 	"github.com/drainwatch/drainwatch/detector"
 )
 
-// watch reads the signals log beside the instances, and measures how long after a kill detection goes on: until rows of every partition
-// that the instance had count again, and until whoever decides now, if it was the one, has heard all that was decided before.
+// watch reads the signals log beside the instances, and measures how long after one has ended detection goes on: until rows of every
+// partition that it had count again, and until whoever decides now, if it was the one, has heard all that was decided before.
 type watch struct {
 	mu        sync.Mutex
 	register  detector.Register
@@ -22,13 +23,13 @@ type watch struct {
 	claimed   int              // claims that count
 	closed    int              // closings that count
 	open      []*takeover
-	calm      []time.Duration // of kills after which nothing else happened until then
-	disturbed []time.Duration // of others
-	idle      int             // kills of instances that had nothing
+	took      map[string][]time.Duration // by how it ended, and whether something else happened until then
+	idle      int                        // of those that ended had nothing
 }
 
-// takeover is of what a killed instance had.
+// takeover is of what an instance had that has ended.
 type takeover struct {
+	how       string
 	pid       int
 	at        time.Time
 	left      map[int32]bool // partitions
@@ -36,7 +37,9 @@ type takeover struct {
 	done      chan struct{}
 }
 
-func newWatch() *watch { return &watch{processes: map[int]*process{}} }
+func newWatch() *watch {
+	return &watch{processes: map[int]*process{}, took: map[string][]time.Duration{}}
+}
 
 // start follows the log until the test ends.
 func (w *watch) start(t *testing.T, b broker, topic string) {
@@ -100,11 +103,10 @@ func (w *watch) taken(partition int32, pid int) {
 		if len(x.left) > 0 {
 			return false
 		}
-		if took := time.Since(x.at); x.disturbed {
-			w.disturbed = append(w.disturbed, took)
-		} else {
-			w.calm = append(w.calm, took)
+		if x.disturbed {
+			x.how += ", and more happened"
 		}
+		w.took[x.how] = append(w.took[x.how], time.Since(x.at))
 		close(x.done)
 		return true
 	})
@@ -138,12 +140,12 @@ func (w *watch) add(p *process) {
 	w.processes[p.cmd.Process.Pid] = p
 }
 
-// killed begins to measure. It returns what is closed once others have taken over.
-func (w *watch) killed(pid int) (done <-chan struct{}) {
+// ended begins to measure. It returns what is closed once others have taken over.
+func (w *watch) ended(how string, pid int) (done <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.processes, pid)
-	x := &takeover{pid: pid, at: time.Now(), left: map[int32]bool{}, done: make(chan struct{})}
+	x := &takeover{how: how, pid: pid, at: time.Now(), left: map[int32]bool{}, done: make(chan struct{})}
 	for p := detector.Everybody; p < soakPartitions; p++ {
 		if owner := w.register.Of(p).Owner; owner != "" && pidOf(owner) == pid {
 			x.left[p] = true
@@ -177,14 +179,13 @@ func (w *watch) counts() (claims, closings int) {
 func (w *watch) report() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	say := func(of []time.Duration) string {
-		if len(of) == 0 {
-			return "none"
-		}
+	var b strings.Builder
+	fmt.Fprintf(&b, "takeover: until detection went on (%d that ended had nothing, of %d it is not over)", w.idle, len(w.open))
+	for _, how := range slices.Sorted(maps.Keys(w.took)) {
+		of := w.took[how]
 		slices.Sort(of)
 		at := func(share float64) float64 { return of[min(int(share*float64(len(of))), len(of)-1)].Seconds() }
-		return fmt.Sprintf("%d: p50 %.1f s, p90 %.1f s, p95 %.1f s, max %.1f s", len(of), at(0.5), at(0.9), at(0.95), at(1))
+		fmt.Fprintf(&b, "\n  after a %s, %d times: p50 %.1f s, p90 %.1f s, p95 %.1f s, max %.1f s", how, len(of), at(0.5), at(0.9), at(0.95), at(1))
 	}
-	return fmt.Sprintf("takeover: kills after which nothing else happened until detection went on: %s; others: %s; of instances that had nothing: %d; unfinished: %d",
-		say(w.calm), say(w.disturbed), w.idle, len(w.open))
+	return b.String()
 }
