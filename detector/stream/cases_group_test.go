@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -182,13 +183,34 @@ func testTLS(t *testing.T, c *cluster) {
 	at := *c
 	at.brokers = []string{addr}
 	topic := c.topic(t, 1)
+	mine := filepath.Join(t.TempDir(), "client.pem")
+	renew := func(from string) {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(mine, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew(cert)
 	client := at.client(t, func(o *stream.Options) {
-		o.TLS = stream.TLS{Enabled: true, CAFile: ca, CertFile: cert, KeyFile: key}
+		o.TLS = stream.TLS{Enabled: true, CAFile: ca, CertFile: mine, KeyFile: key}
 	})
 	write(t, client, topic, numbered(10, func(int) string { return "" }))
 	h := newCollector()
 	h.start(t, client, topic, "g-"+topic)
 	eventually(t, "all records", func() bool { return h.count() == 10 })
+
+	renew(ca) // which is not of this key
+	client.Close()
+	if _, err := client.Cluster(testContext(t)); err == nil || !strings.Contains(err.Error(), mine) {
+		t.Errorf("with a certificate of another key: %v", err)
+	}
+	renew(cert)
+	if _, err := client.Cluster(testContext(t)); err != nil {
+		t.Errorf("once it was renewed: %v", err)
+	}
 
 	stranger := at.client(t, func(o *stream.Options) { o.TLS = stream.TLS{Enabled: true} })
 	if _, err := stranger.Cluster(testContext(t)); err == nil {
