@@ -14,7 +14,7 @@ import (
 )
 
 // TestFailover ends the leader of three nodes as a power cut would, while rows are written and read. What was
-// acknowledged is there, and reading goes on at the new leader.
+// acknowledged is there, and reading goes on at the new leader. Row 12 of the fault matrix.
 func TestFailover(t *testing.T) {
 	if testing.Short() && os.Getenv("DRAINWATCH_REQUIRE_KAFKA") == "" {
 		t.Skip("-short")
