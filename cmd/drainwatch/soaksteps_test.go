@@ -18,7 +18,7 @@ const (
 	soakAnswers  = 6               // to writes that are lost
 	soakSlow     = 500 * time.Millisecond
 	soakCut      = 8 * time.Second // longer than our session
-	soakPatience = 2 * time.Minute // for what must come; only who is stuck takes that long
+	soakPatience = 5 * time.Minute // for what must come; only who is stuck takes that long
 )
 
 // soakStep is something that happens to the program. Its name stands in the table of faults in doc.go.
