@@ -51,6 +51,11 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 		return 0, d.refuse("bring the checkpoints back, or go on without what came before with --accept-loss",
 			"no checkpoint of what was decided in %s can be used, and retention removed the first %d records of %s", d.keeping.store.Path(), a.Start, d.sharing.topic)
 	}
+	if torn {
+		if err := d.accept(ctx, loss{topic: d.sharing.topic, from: d.record.Signals, to: a.Start, since: d.record.At, means: lostDecisions}); err != nil {
+			return 0, err
+		}
+	}
 	next, err := d.engine.Lead(claim, d.sharing.of(detector.Everybody).Said, state, torn)
 	if err != nil {
 		return 0, d.cannotTakeUp(c, err)
@@ -60,6 +65,9 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 		if next > a.End || !d.keeping.acceptLoss {
 			return 0, d.refuse(afresh+"; where retention removed records, go on without them with --accept-loss",
 				"what was decided goes on from offset %d of %s, which holds %d to %d", next, d.sharing.topic, a.Start, a.End)
+		}
+		if err := d.accept(ctx, loss{topic: d.sharing.topic, from: next, to: a.Start, since: c.About.SavedAt, means: lostDecisions}); err != nil {
+			return 0, err
 		}
 		next = a.Start
 	}

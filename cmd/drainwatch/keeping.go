@@ -190,7 +190,11 @@ func (s *service) compare(ctx context.Context, c *checkpoint.Checkpoint) error {
 		return s.refuse("they would be neither counted nor owed; go on without them with --accept-loss, and keep retention longer than a pause of this service",
 			"retention removed %s that came after %s", counted(gone), here)
 	}
-	s.log.Error().Str("lost", counted(gone)).Msg("run: records are lost, as accepted: they are neither counted nor owed")
+	for _, p := range slices.Sorted(maps.Keys(gone)) {
+		if err := s.accept(ctx, loss{topic: in.Topic, partition: p, from: a.Next[p], to: a.Next[p] + gone[p], since: a.SavedAt, means: lostRows}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -236,14 +240,23 @@ func (s *service) keepAll(ctx context.Context) {
 	}
 	took := time.Since(began)
 	s.keeping.seconds.Set(took.Seconds())
+	if err != nil || !s.allKept(began) {
+		return
+	}
+	if err := s.settleLosses(ctx, began); err != nil && ctx.Err() == nil {
+		s.log.Error().Err(err).Msg("run: it could not be said that an accepted loss is over")
+	}
+}
+
+// allKept says whether all that was known at a time has been kept since.
+func (s *service) allKept(began time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.parts {
 		if p.claim.Term != 0 && p.keptAt.Before(began) && p.keptWhat != p.next {
-			return
+			return false
 		}
 	}
-	if err == nil {
-		s.keptAt = began
-	}
+	s.keptAt = began
+	return true
 }

@@ -90,6 +90,12 @@ func (s *service) holding(ctx context.Context, a stream.Assignment, c *checkpoin
 		return hold, from, s.refuse("bring the checkpoints back, or go on without what those records taught with --accept-loss",
 			"no checkpoint in %s can be used, and retention removed %s that the first start read", s.keeping.store.Path(), counted(map[int32]int64{a.Partition: gone}))
 	case start > seen.next && now.Said > 0, c == nil && gone > 0 && now.Said > 0:
+		if c == nil && gone > 0 {
+			l := loss{topic: s.record.Topic, partition: a.Partition, from: s.record.First[a.Partition], to: from, since: s.record.At, means: lostLearned}
+			if err := s.accept(ctx, l); err != nil {
+				return hold, from, err
+			}
+		}
 		// What was said cannot be made again to the number. It is made again up to the row.
 		hold.Muted = now.Offset
 		s.log.Warn().Int32("partition", a.Partition).Int64("offset", now.Offset).Msg("run: the signals log has lost what it said of a partition; up to there its rows are learned from and not told again")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/stream"
@@ -61,11 +62,19 @@ func (s *service) prepare(ctx context.Context) error {
 		s.rekeying.open()
 	}
 	s.enter("reading what former runs have written")
-	if s.sink, err = newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log); err != nil {
+	sink, err := newTopicSink(ctx, s.client, s.conf.Ingest.Topic, alerts, dlq, s.former, s.log)
+	if err != nil {
 		return err
 	}
-	s.sink.onAlert = s.alerted
-	s.sink.onWritten = s.written
+	sink.onAlert = s.alerted
+	sink.onWritten = s.written
+	s.mu.Lock()
+	s.sink = sink
+	earlier := slices.Clone(s.losses)
+	s.mu.Unlock()
+	if err := s.sayLosses(ctx, earlier...); err != nil {
+		return err
+	}
 	if s.notifier != nil {
 		s.notifier.Start()
 	}

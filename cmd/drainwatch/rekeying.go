@@ -150,7 +150,10 @@ func (k *rekeying) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 			return 0, refuse("they would be neither counted nor owed; go on without them with --accept-loss, and keep retention longer than a pause of this service",
 				"retention removed %s before they were repartitioned", counted(map[int32]int64{a.Partition: a.Start - from}))
 		}
-		k.logger.Error().Int32("partition", a.Partition).Int64("records", a.Start-from).Msg("run: records are lost, as accepted: they are neither counted nor owed")
+		l := loss{topic: topic, partition: a.Partition, from: from, to: a.Start, since: k.record.At, means: lostRows}
+		if err := k.s.accept(ctx, l); err != nil {
+			return 0, err
+		}
 		from = a.Start
 	}
 	k.mu.Lock()

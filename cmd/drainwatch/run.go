@@ -53,7 +53,7 @@ that it has; --accept-loss goes on without them.`,
 	f.String("format", "", "format of the rows: native, or auto to decide for each (ingest.format)")
 	f.String("prefix", "", "beginning of the names of the topics that are written (topics.prefix)")
 	f.String("api", "", "address of the war room and its API (listen.api)")
-	f.Bool("accept-loss", false, "go on although records that were not read yet, or what was learned, are lost; what is lost is logged")
+	f.Bool("accept-loss", false, "go on although records that were not read yet, or what was learned, are lost; what is lost stands in the alerts topic")
 	f.String("probes", "", "address for /healthz, /readyz and /metrics (listen.probes)")
 	addConfigFlag(cmd)
 	return cmd

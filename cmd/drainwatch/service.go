@@ -77,6 +77,8 @@ type service struct {
 	result     detector.Summary    // once they are
 	keptAt     time.Time           // when all that was known was last kept
 
+	losses []loss // that were accepted
+
 	unreadable atomic.Int64 // batches that could not be taken apart
 }
 
