@@ -33,7 +33,7 @@
 //	13  the group's coordinator is killed            soak "coordinator"
 //	14  all brokers are away for minutes             TestRunWithoutBrokers, TestBlindService: not ready. Memory over five minutes: not yet
 //	15  a broker freezes                             soak "broker frozen"
-//	16  two of three brokers are away                not yet
+//	16  two of three brokers are away                soak "two brokers": nothing counts until they are back
 //	17  the answer to a write is lost                soak "answers lost", detector.TestSimulation, detector.TestSimulationFindsBugs: written twice counts once
 //	18  a slow link                                  soak "slow link": no storm of rebalances
 //	19  connections that swallow everything          soak "dead link": given up after 30 s at most; until then ticks may wait

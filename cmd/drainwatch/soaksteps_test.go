@@ -40,6 +40,7 @@ var soakSteps = []soakStep{
 	{"flap", (*soak).flap},
 	{"leader", func(s *soak, t *testing.T) { s.killBroker(t, kafkatest.Fetch) }},
 	{"coordinator", func(s *soak, t *testing.T) { s.killBroker(t, kafkatest.Heartbeat) }},
+	{"two brokers", (*soak).killTwo},
 	{"broker frozen", (*soak).freezeBroker},
 	{"answers lost", (*soak).loseAnswers},
 	{"slow link", (*soak).slow},
@@ -199,6 +200,22 @@ func (s *soak) killBroker(t *testing.T, key int) {
 	s.brokers++
 	time.Sleep(2 * time.Second)
 	s.cluster.Restart(t)
+}
+
+// killTwo kills two brokers of three. What only one has counts for nobody, and everything goes on when they are back.
+func (s *soak) killTwo(t *testing.T) {
+	for range 2 {
+		s.brokers++
+		s.cluster.Kill(t, s.brokers%len(s.proxy.Brokers), syscall.SIGKILL)
+	}
+	time.Sleep(heartbeat) // what both had may still be on its way to us
+	_, before := s.watch.counts()
+	time.Sleep(soakCut)
+	if _, closings := s.watch.counts(); closings != before {
+		t.Errorf("with one broker of three %d closings count", closings-before)
+	}
+	s.cluster.Restart(t)
+	s.progress(t, before)
 }
 
 // freezeBroker stops a leader until others lead, and lets it go on.
