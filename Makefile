@@ -21,9 +21,10 @@ QUIET_WEEKS  ?= 5000000
 SIM_SEEDS    ?= 10000
 SOAK_MINUTES ?= 3
 SOAK_SEED    ?= 1
+OUTAGE       ?= 5m
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak instances june nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +113,10 @@ soak: ## Kill, freeze, starve, cut off and upgrade three instances and three bro
 
 instances: ## Have one, two, four and a changing number of instances find the same, on real Kafka (a minute)
 	DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestInstances$$' -v -count=1 -timeout 1h -instances $(ARGS)
+
+# Above three minutes it also wants to hear that nothing is heard.
+outage: ## Take all of three brokers away for OUTAGE (5m), then two of them, in the middle of a history: memory, readiness, checkpoints, nothing lost
+	DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestFault1[46]' -v -count=1 -timeout 24h -outage=$(OUTAGE) $(ARGS)
 
 # Half an hour of one core a seed. Every cause, and innocents; a run that was stopped goes on where it was.
 LEAVE_SEEDS ?= 1

@@ -31,9 +31,9 @@
 //	11  an instance comes and dies, again and again  soak "flap": rows are counted meanwhile
 //	12  the leading broker is killed                 stream.TestFailover, soak "leader"
 //	13  the group's coordinator is killed            soak "coordinator"
-//	14  all brokers are away for minutes             TestRunWithoutBrokers, TestBlindService: not ready. Memory over five minutes: not yet
+//	14  all brokers are away for minutes             TestFault14BrokersAway (make outage): not ready, at most 512 MB, and nothing lost; TestRunWithoutBrokers, TestBlindService
 //	15  a broker freezes                             soak "broker frozen"
-//	16  two of three brokers are away                soak "two brokers": nothing counts until they are back
+//	16  two of three brokers are away                TestFault16TwoOfThreeBrokersAway (make outage): no checkpoint goes on; soak "two brokers": nothing counts until they are back
 //	17  the answer to a write is lost                soak "answers lost", detector.TestSimulation, detector.TestSimulationFindsBugs: written twice counts once
 //	18  a slow link                                  soak "slow link": no storm of rebalances
 //	19  connections that swallow everything          soak "dead link": given up after 30 s at most; until then ticks may wait
@@ -51,7 +51,7 @@
 //	31  a checkpoint on disk is torn                 checkpoint.TestFault31TornSnapshot, TestKilled: the one before is taken
 //	32  the clock jumps                              TestPulse: what is learned of silence bears it. Not with a process: only root can move the clock that Go reads, for all
 //	33  too little processor                         soak "starved": a tenth of a core for eight seconds
-//	34  out of memory                                not yet
+//	34  out of memory                                TestFault34OutOfMemory: the process dies, and the next goes on from its checkpoint
 //	35  a record that cannot be decoded              TestRun, TestTopicSinkDeadLetterFlood, soak: one in twenty. A dead letter that names its place
 //	36  a backlog is caught up with                  TestLife, notify.TestStorm, notify.TestRateCap: event time in alerts, and no storm
 //	37  most rows are one user's                     stream.TestConformance "a partition that waits holds no other up". Ticks wait for the slowest: detector.TestPass
