@@ -46,7 +46,7 @@
 //	26  checkpoints are deleted                      TestFault26CheckpointsDeleted: all is read again, and that is said
 //	27  the topic gets more partitions               TestRunRefusesLostState "partitions", stream.TestConformance "partitions added are shared out": refused
 //	28  garbage among the checkpoints                checkpoint.TestFault28GarbageInTopic: the newest sound one is taken
-//	29  a broker's disk is full                      not yet
+//	29  a broker's disk is full                      TestFault29BrokerDiskFull (make outage): the broker ends, and nothing is lost
 //	30  our disk is full, or read-only               checkpoint.TestFault30DiskFails, checkpoint.TestFault30DiskFull, checkpoint.TestFault30ReadOnly
 //	31  a checkpoint on disk is torn                 checkpoint.TestFault31TornSnapshot, TestKilled: the one before is taken
 //	32  the clock jumps                              TestPulse: what is learned of silence bears it. Not with a process: only root can move the clock that Go reads, for all

@@ -45,7 +45,7 @@ func (p *process) memory(t *testing.T, what string) int {
 	return n << 10
 }
 
-// outage is an instance on three brokers, in the middle of a history.
+// outage is an instance and its brokers, in the middle of a history.
 type outage struct {
 	b       broker
 	cluster *kafkatest.Cluster
@@ -55,11 +55,16 @@ type outage struct {
 	config  string
 }
 
-func startOutage(t *testing.T) *outage {
+// outageCluster starts brokers.
+func outageCluster(t *testing.T, nodes int) *kafkatest.Cluster {
 	if *outageFor == 0 {
 		t.Skip("long: make outage runs it")
 	}
-	o := &outage{cluster: kafkatest.Start(t, kafkatest.Options{Nodes: 3}), state: t.TempDir()}
+	return kafkatest.Start(t, kafkatest.Options{Nodes: nodes})
+}
+
+func startOutage(t *testing.T, cluster *kafkatest.Cluster) *outage {
+	o := &outage{cluster: cluster, state: t.TempDir()}
 	client, err := stream.New(stream.Options{Config: stream.Config{Brokers: o.cluster.Brokers}, Log: zerologNop})
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +110,7 @@ func (o *outage) recover(t *testing.T) {
 
 // Row 14 of the fault matrix: all brokers are away for minutes, while there is much to read and to say.
 func TestFault14BrokersAway(t *testing.T) {
-	o := startOutage(t)
+	o := startOutage(t, outageCluster(t, 3))
 	o.signal(t, syscall.SIGCONT)
 	for node := range 3 {
 		o.cluster.Kill(t, node, syscall.SIGKILL)
@@ -126,7 +131,7 @@ func TestFault14BrokersAway(t *testing.T) {
 
 // Row 16 of the fault matrix: two of three brokers are away, so that nothing can be written. No checkpoint stands on what is not written.
 func TestFault16TwoOfThreeBrokersAway(t *testing.T) {
-	o := startOutage(t)
+	o := startOutage(t, outageCluster(t, 3))
 	dir, err := checkpoint.OpenDir(mustParse(t, fmt.Sprintf("state: {path: %q}", o.state)).checkpointDir())
 	if err != nil {
 		t.Fatal(err)
