@@ -223,12 +223,12 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
 	}
-	if cause == verdict.TokenCount && f.says(verdict.Busier, f.busier(l)) || f.says(verdict.Denied, f.denied(l)) ||
+	if f.says(verdict.Denied, f.denied(l)) ||
 		cause == verdict.RequestLoop && f.says(verdict.Turnless, l.inside.Turns == 0 && !namesClient(l.where)) {
 		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)
 		return false // without turns, everybody's requests are a busy hour
 	}
-	if f.adoptedIn(l) == "" && f.atOnce(l, from) < float64(f.rules.MinUsers) {
+	if f.says(verdict.FewAtOnce, f.adoptedIn(l) == "" && f.atOnce(l, from) < float64(f.rules.MinUsers)) {
 		// What is not new does not begin to fail for one user now and for another tonight: those are people's own loops and programs.
 		f.sparedCohort(RuleMeasures, l, "few_at_once", "%s of %s: nothing in it is new, and %.1f users at a time stand above their past", b.Measure, l.where, f.atOnce(l, from))
 		return false

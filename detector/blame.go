@@ -121,15 +121,6 @@ func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
 	return nil
 }
 
-// busier says whether longer prompts come with more requests of each user, and with answers as long as ever: people who let
-// something run send both, and no meter has a say in how much is asked.
-func (f *fleet) busier(l *live) bool {
-	base, now := f.baseline(l), period(&l.inside)
-	input := now.Level(cohort.InputPerRequest) / base.Level(cohort.InputPerRequest)
-	output := now.Level(cohort.OutputPerRequest) / base.Level(cohort.OutputPerRequest)
-	return now.Requests/now.Users/(base.Requests/base.Users) > input && output*output < input
-}
-
 // denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new
 // has no such past.
 func (f *fleet) denied(l *live) bool {
@@ -140,6 +131,13 @@ func (f *fleet) denied(l *live) bool {
 	now := period(&l.inside)
 	was, is := base.Level(l.measure), now.Level(l.measure)
 	return was > 0 && is > 0 && math.Log(is/was) < measureShift/2
+}
+
+// longAnswers says whether a scope's answers are longer than they used to be: then what repeats them seems too short, and too much is
+// counted there rather than too little.
+func (f *fleet) longAnswers(l *live) bool {
+	base, now := f.baseline(l), period(&l.inside)
+	return math.Log(now.Level(cohort.OutputPerRequest)/base.Level(cohort.OutputPerRequest)) > measureShift
 }
 
 // ordered says whether hardly any row comes later than the lateness: what follows from what, in a session or on a gauge, is not

@@ -66,7 +66,7 @@ func (f *fleet) drain(u *profile.Finding) {
 		case !u.New() && f.says(verdict.Released, f.moved(u.Leaf)):
 			f.spared(u, "everybody_around", "everybody around does more: an incident or a surge covers the account")
 			return
-		case p != nil:
+		case f.says(verdict.Planned, p != nil):
 			f.spared(u, "planned", "the calendar expects it: %q", p.What)
 			return
 		case !f.spend(u):

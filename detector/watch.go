@@ -62,12 +62,12 @@ func (f *fleet) watchFlags() {
 // ready says whether the baseline of a flag stands: a charge above a given rate card needs none. That requests go on from each
 // other as a session's do is not taken for granted: rows that tell of caches otherwise break that rule all the time.
 func (f *fleet) ready(flag cohort.Flag) bool {
-	if flag == cohort.Gap || flag == cohort.Short {
+	switch flag {
+	case cohort.Gap, cohort.Short:
 		all := f.store.All
-		return f.warm && f.now-f.first >= 24*cohort.Hour && all.Learned(flag) >= threadRows && all.Rate(flag, nil) < threadRate && f.ordered()
-	}
-	if flag == cohort.GaugeOff && !f.ordered() {
-		return false
+		return f.warm && f.now-f.first >= 24*cohort.Hour && all.Learned(flag) >= threadRows && all.Rate(flag, nil) < threadRate && !f.says(verdict.Disordered, !f.ordered())
+	case cohort.GaugeOff:
+		return f.warm && !f.says(verdict.Disordered, !f.ordered())
 	}
 	return f.warm || f.card && flag == cohort.Over && f.rows >= cardRows
 }
@@ -171,6 +171,10 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	}
 	f.date(l)
 	if in != nil && !l.apart(in) {
+		return false
+	}
+	if l.flag == cohort.Short && f.says(verdict.LongAnswers, f.longAnswers(l)) {
+		f.sparedCohort(ruleOf(l.flag), l, "long_answers", "%s of %s: no input is too short, the answers before it are longer than ever", l.flag, l.where)
 		return false
 	}
 	if old := f.closedTwin(l); old != nil {

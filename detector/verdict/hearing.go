@@ -27,7 +27,6 @@ const (
 	UsualHere                                                    // a value always showed it
 	OwnPrice                                                     // a value never had a row at the learned price
 	NotMetered                                                   // the scope is not along what counts and charges
-	Busier                                                       // longer prompts come with more requests
 	Denied                                                       // the scope's own sums stand where they stood
 	Turnless                                                     // more requests of everybody, without turns, are a busy hour
 	Planned                                                      // the calendar explains it
@@ -35,6 +34,9 @@ const (
 	Blamed                                                       // a client's incident explains the surge
 	Crowded                                                      // a few who do much are no surge
 	DeviceShared                                                 // young accounts on one device
+	LongAnswers                                                  // what seems too short repeats answers that are longer than ever
+	FewAtOnce                                                    // nothing in it is new, and few of its users do more at one time
+	Disordered                                                   // so many rows come late that their order tells nothing
 	NumSignals
 )
 
@@ -44,8 +46,9 @@ var signalNames = map[Signal]string{
 	signSignals + Signal(profile.SignNew): "doer_new_identity", signSignals + Signal(profile.SignScript): "doer_script",
 	signSignals + Signal(profile.SignSleepless): "doer_sleepless", signSignals + Signal(profile.SignEven): "doer_even",
 	InputAlone: "input_alone", MovedMost: "moved_most", MeterCounts: "meter_counts", Adoption: "adoption", Dispersion: "dispersion", Breadth: "breadth",
-	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Busier: "busier", Denied: "denied", Turnless: "turnless",
+	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied", Turnless: "turnless",
 	Planned: "planned", Released: "released", Blamed: "blamed", Crowded: "crowded", DeviceShared: "device_shared",
+	LongAnswers: "long_answers", FewAtOnce: "few_at_once", Disordered: "disordered",
 }
 
 // SignalOf returns the signal of a flag.
