@@ -120,9 +120,9 @@ outage: ## Take all of three brokers away for OUTAGE (5m), two of them, and the 
 
 # Half an hour of one core a seed. Every cause, and innocents; a run that was stopped goes on where it was.
 LEAVE_SEEDS ?= 1
-LEAVE_WORLDS ?= background,cache-lost,cache-miss,context-bloat,declared-price,drain-20x,drain-new-20x,duplicates,failures-charged,farming,gauge-fast,learned-price,lost-rows,missing-tokens,penalties,price-user,recharged,retry-loop,shared-account,surge,token-count,token-recount,twin-bot,twin-overnight,undeclared-price,under-price
+LEAVE_WORLDS ?=
 leave-one-out: ## Measure what each piece of evidence is worth: the table in detector/verdict/doc.go
-	$(GO) run ./cmd/drainwatch evaluate --leave-one-out --only $(LEAVE_WORLDS) --seeds $(LEAVE_SEEDS) --results '$(CURDIR)/out/leave.jsonl' $(ARGS)
+	$(GO) run ./cmd/drainwatch evaluate --leave-one-out $(if $(LEAVE_WORLDS),--only $(LEAVE_WORLDS)) --seeds $(LEAVE_SEEDS) --results '$(CURDIR)/out/leave.jsonl' $(ARGS)
 
 nominal: ## Measure what every sequential bound is worth on real traffic: the table in stats/sequential/doc.go (a minute)
 	$(GO) test ./stats/sequential -run '^TestNominalAgainstReal$$' -count=1 -timeout 1h -nominal $(ARGS)

@@ -58,8 +58,9 @@ out of the bars, so that what is reached elsewhere can be held.
 tangle-2 and tangle-3, which are played when --only names them, are worlds in which so many causes of different kinds overlap; each
 seed makes another choice of kinds, cohorts, sizes and times. The last line says how many causes woke people once only.
 
---without goes without some of the evidence, to learn what it is worth; --leave-one-out does so for each piece in turn, and plays only
-those worlds again in which it made a difference: in the others every word would be the same.
+--without goes without some of the evidence, to learn what it is worth; --leave-one-out does so for each piece in turn, over
+the scenarios, the look-alikes, and worlds in which evidence decides that seldom does. It plays those worlds again in which the piece
+made a difference, eight with somebody guilty and eight without at most: in the others every word would be the same.
 
 With --quiet-weeks it plays no scenarios but worlds of innocents, one a seed, until so many user-weeks are full: whatever is
 said there is false. Each world is a line of --results, so that a run that was stopped goes on where it was, and each can be
@@ -91,7 +92,7 @@ were it alone otherwise, would have had an account named; what the calendar know
 	f.Float64Var(&o.quiet.weeks, "quiet-weeks", 0, "count false alarms over so many user-weeks of innocent traffic, from test seed 101 on unless --seeds says others")
 	f.StringVar(&o.quiet.results, "results", "", "file that keeps what --quiet-weeks or --leave-one-out has played, a JSON line a world; a run goes on from there")
 	f.StringSliceVar(&o.without, "without", nil, "codes of evidence that verdicts are to go without, comma-separated: "+signalCodes())
-	f.BoolVar(&o.leave, "leave-one-out", false, "play the scenarios without each piece of evidence in turn, and print what it is worth")
+	f.BoolVar(&o.leave, "leave-one-out", false, "play without each piece of evidence in turn, and print what it is worth")
 	f.Float64Var(&o.minRecall, "min-recall", 0, "bar: least share of incidents found with the right class")
 	f.Float64Var(&o.minCause, "min-cause", 0, "bar: least share of incidents found with the right cause")
 	f.Float64Var(&o.minScope, "min-scope", 0, "bar: least share of incidents found with the exact scope")
@@ -179,8 +180,11 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 // load reads every scenario before any is run, so that a mistake in the last one costs no work.
 func (o *evaluation) load() ([]*fixtures.Scenario, error) {
 	names := fixtures.Names()
-	if o.lookalikes {
+	switch {
+	case o.lookalikes:
 		names = fixtures.Lookalikes()
+	case o.leave: // what counter-evidence is worth shows in the innocent whom it saves
+		names = slices.Concat(names, fixtures.Lookalikes(), fixtures.Rare())
 	}
 	for _, name := range o.only {
 		if strings.HasPrefix(name, fixtures.TanglePrefix) {

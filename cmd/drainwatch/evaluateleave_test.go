@@ -17,7 +17,7 @@ func TestLeaveOneOut(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
-	for _, want := range []string{`(?m)^1 world, tuning seed 1: of 1 causes 1 with the right class`, `(?m)^over +1 +-1 +-1 +-1 +\+0`, `(?m)^doer_crowd +0 +-`} {
+	for _, want := range []string{`(?m)^1 world, tuning seed 1: of 1 causes 1 with the right class`, `(?m)^over +1 +1 +-1 +-1 +-1 +- +\+0`, `(?m)^doer_crowd +0 +0 +-`} {
 		if !regexp.MustCompile(want).MatchString(table) {
 			t.Errorf("no line %s in\n%s", want, table)
 		}
