@@ -24,7 +24,7 @@ SOAK_SEED    ?= 1
 OUTAGE       ?= 5m
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench scenarios restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) ta
 	$(GO) test ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
 
 # A dozen restarts of every scenario, twice: an hour of one core. ONLY=price-cohort takes one.
+scenarios: ## Play the long scenarios, which make test leaves out, whole and on different ways
+	$(GO) test ./detector -run '^Test(Scenarios|PartitionsChangeNoVerdict|DisorderChangesNoVerdict)$$' -rest -count=1 -timeout 60m
+
 restarts: ## Stop and restore at random records of every scenario, and expect the same bytes (ONLY=price-cohort)
 	DRAINWATCH_RESTARTS=1 $(GO) test ./detector -run '^TestRestartsChangeNothing$$/$(ONLY)' -v -count=1 -timeout 24h
 

@@ -17,6 +17,7 @@ func TestRunsDryEarly(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	s := load(t, "penalties")
 	o := optionsOf(s)
 	registry := prometheus.NewRegistry()

@@ -69,7 +69,7 @@ func difference(a, b []string) string {
 }
 
 // travelled are the scenarios whose rows the tests of determinism send on different ways.
-var travelled = []string{"duplicates", "penalties", "price-cohort"}
+var travelled = []string{"duplicates", "penalties", "price-20x", "price-cohort"}
 
 func eachTravelled(t *testing.T, test func(t *testing.T, w *traffic)) {
 	for i, name := range travelled {
@@ -77,19 +77,11 @@ func eachTravelled(t *testing.T, test func(t *testing.T, w *traffic)) {
 			if testing.Short() && i > 0 {
 				t.Skip("long")
 			}
+			leaveToCI(t, name)
+			t.Parallel()
 			test(t, world(t, name))
 		})
 	}
-}
-
-// unsplit caches what each scenario comes to in one partition, in order.
-var unsplit = map[*traffic]*outcome{}
-
-func (w *traffic) outcome(t *testing.T) *outcome {
-	if unsplit[w] == nil {
-		unsplit[w] = replay(t, w.options, source{0: w.records})
-	}
-	return unsplit[w]
 }
 
 // The same input gives the same bytes, twice, on any number of cores and decoders, and whether somebody observes scores.

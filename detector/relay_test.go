@@ -72,6 +72,7 @@ func (l *tape) lead(t *testing.T, e *detector.Engine, saved []byte) {
 
 // Two engines on one log, one partition each, say what one engine says of both; partitions and decisions move between them.
 func TestEnginesShareOneLog(t *testing.T) {
+	t.Parallel()
 	w := world(t, "duplicates")
 	in := split(t, w.records, 2)
 	want := replay(t, w.options, in).verdicts()

@@ -142,7 +142,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := world(t, name)
 			if all {
-				worlds.made = nil // one at a time
+				worlds.Clear() // one at a time
 			}
 			o := w.options
 			o.Answers = true

@@ -3,6 +3,7 @@ package detector_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math"
@@ -44,6 +45,19 @@ func stream(tb testing.TB, o detector.Options, g generator) (*outcome, *fixtures
 // quick are the scenarios that -short runs: one that must page, one that must not, one whose charges are too low.
 var quick = []string{"duplicates", "power-users", "under-price"}
 
+var rest = flag.Bool("rest", false, "play the scenarios that make test leaves to make scenarios, and those only")
+
+// long are the largest scenarios. What they hold the others show as well, in smaller worlds.
+var long = []string{"declared-price", "demo", "disorder", "june", "learned-price", "penalties-10x", "price-cohort", "price-meter", "quiet", "scripted-drain"}
+
+// leaveToCI skips the long scenarios, or with -rest all others.
+func leaveToCI(t *testing.T, name string) {
+	t.Helper()
+	if !testing.Short() && slices.Contains(long, name) != *rest {
+		t.Skip("make scenarios plays it, and make test the others")
+	}
+}
+
 // Every built-in scenario's truth is found: one incident a cause with the right class, cause, scope and money, and
 // nothing else.
 func TestScenarios(t *testing.T) {
@@ -52,10 +66,12 @@ func TestScenarios(t *testing.T) {
 			if testing.Short() && !slices.Contains(quick, name) {
 				t.Skip("long")
 			}
+			leaveToCI(t, name)
 			s := load(t, name)
 			if s.Open != "" {
 				t.Skipf("known to be open, and on the score card: %s", s.Open)
 			}
+			t.Parallel()
 			var out *outcome
 			var truth *fixtures.Truth
 			if slices.Contains(travelled, name) { // others need it whole

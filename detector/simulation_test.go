@@ -168,6 +168,7 @@ var noRows []ledger.Row
 // TestSimulation plays seeds and expects after each that every row was told exactly once, that all who decided said the same, and that
 // it is what one instance alone would have said of the same log.
 func TestSimulation(t *testing.T) {
+	t.Parallel()
 	rows := simWorld(t)
 	n := *simSeeds
 	if testing.Short() {
@@ -350,11 +351,10 @@ func TestSimulationFindsBugs(t *testing.T) {
 	rows := simWorld(t)
 	for i, m := range simMutations {
 		t.Run(string(m), func(t *testing.T) {
-			if *simAll {
-				t.Parallel()
-			} else if i%5 != 0 || testing.Short() {
+			if !*simAll && (i%5 != 0 || testing.Short()) {
 				t.Skip("long: make simulation breaks all of them")
 			}
+			t.Parallel()
 			for seed := uint64(1); seed <= 500; seed++ {
 				s := newSim(t, rows, seed)
 				s.broken = m

@@ -24,36 +24,38 @@ type traffic struct {
 	options detector.Options
 	truth   *fixtures.Truth
 	records []detector.Record
+
+	whole sync.Once
+	said  *outcome // what it comes to in one partition, in order
 }
 
-// worlds caches what several tests replay, so that each is made once a test binary.
-var worlds struct {
-	sync.Mutex
-	made map[string]*traffic
-}
+// worlds caches what several tests replay, by name, so that each is made once a test binary: functions that return it.
+var worlds sync.Map
 
 // world returns the traffic of a built-in scenario with seed 1, shared: it must not be changed.
 func world(tb testing.TB, name string) *traffic {
 	tb.Helper()
-	worlds.Lock()
-	defer worlds.Unlock()
-	if w := worlds.made[name]; w != nil {
-		return w
-	}
-	s := load(tb, name)
-	w := &traffic{options: optionsOf(s)}
-	var err error
-	if w.truth, err = render(s, 1, func(rows []detector.Record) error {
-		w.records = append(w.records, rows...)
-		return nil
-	}); err != nil {
+	made, _ := worlds.LoadOrStore(name, sync.OnceValues(func() (*traffic, error) {
+		s := load(tb, name)
+		w := &traffic{options: optionsOf(s)}
+		var err error
+		w.truth, err = render(s, 1, func(rows []detector.Record) error {
+			w.records = append(w.records, rows...)
+			return nil
+		})
+		return w, err
+	}))
+	w, err := made.(func() (*traffic, error))()
+	if err != nil {
 		tb.Fatal(err)
 	}
-	if worlds.made == nil {
-		worlds.made = map[string]*traffic{}
-	}
-	worlds.made[name] = w
 	return w
+}
+
+// outcome returns what the world comes to in one partition, in order.
+func (w *traffic) outcome(t *testing.T) *outcome {
+	w.whole.Do(func() { w.said = replay(t, w.options, source{0: w.records}) })
+	return w.said
 }
 
 func load(tb testing.TB, name string) *fixtures.Scenario {
