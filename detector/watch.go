@@ -214,13 +214,6 @@ func (f *fleet) many(l *live) bool {
 	return 2*users > int64(f.rules.MinUsers)
 }
 
-// coded is a localise.Table with what its codes mean.
-type coded struct {
-	localise.Table
-	names [event.NumDims][]string
-	index [event.NumDims]map[string]uint32
-}
-
 // table lists the leaves since from: affected rows and opportunities, less those that other open incidents of the flag
 // explain (except, its own) and those where the flag is usual.
 func (f *fleet) table(flag cohort.Flag, from int64, own *live, fault *cohort.Fault) *coded {
@@ -290,55 +283,6 @@ func (f *fleet) usualLeaf(leaf *cohort.Leaf, flag cohort.Flag) bool {
 func (f *fleet) ownPrice(v *cohort.Value, flag cohort.Flag) bool {
 	return !f.card && (flag == cohort.Over || flag == cohort.Under) && slices.Contains(price.SplitBy, v.Dim) &&
 		v.First < f.first+24*cohort.Hour && !v.EverClean(flag)
-}
-
-func newCoded() *coded {
-	c := &coded{}
-	c.Codes = make([][]uint32, event.NumDims)
-	c.Cards = make([]int, event.NumDims)
-	for d := range c.index {
-		c.index[d] = map[string]uint32{}
-	}
-	return c
-}
-
-func (c *coded) add(leaf *cohort.Leaf, s localise.Sums) {
-	c.Rows = append(c.Rows, s)
-	for d, name := range leaf.Values {
-		code := uint32(0)
-		if name != "" && name != cohort.Other {
-			code = c.code(d, name)
-		}
-		c.Codes[d] = append(c.Codes[d], code)
-	}
-}
-
-func (c *coded) code(d int, name string) uint32 {
-	code, ok := c.index[d][name]
-	if !ok {
-		c.names[d] = append(c.names[d], name)
-		code = uint32(len(c.names[d]))
-		c.index[d][name] = code
-	}
-	return code
-}
-
-// done blanks the dimensions that no scope may name and counts the values of the others.
-func (c *coded) done(use []event.Dim, never ...event.Dim) *coded {
-	allowed := map[event.Dim]bool{}
-	for _, d := range use {
-		allowed[d] = true
-	}
-	for _, d := range never {
-		allowed[d] = false
-	}
-	for d := range c.Codes {
-		c.Cards[d] = len(c.names[d])
-		if !allowed[event.Dim(d)] {
-			clear(c.Codes[d])
-		}
-	}
-	return c
 }
 
 // worthy drops candidates that too few users bear.
