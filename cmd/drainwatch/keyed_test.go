@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A topic that is not keyed by user is noticed: in the log, by the sinks and by /readyz, with what to do. It is done, and the same rows come
-// to what they come to where they are keyed. A topic that is keyed is not suspected.
+// A topic that is not keyed by user is noticed: in the log, by the sinks and by /readyz, with what to do. It is done, and
+// all rows are repartitioned: TestRekeyed shows that they come to the same then. A topic that is keyed is not suspected.
 func TestWronglyKeyedIsNoticed(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
