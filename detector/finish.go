@@ -58,7 +58,10 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 			unseen = e.viewAll(f, views)
 		}
 	})
-	if err = errors.Join(err, unseen); err != nil {
+	if err == nil { // else it may be done yet
+		err = unseen
+	}
+	if err != nil {
 		return err
 	}
 	var results map[string]ledger.Result
@@ -96,7 +99,8 @@ func (e *Engine) everyShard(ctx context.Context, do func(*shard)) error {
 	return nil
 }
 
-// inFleet does something in the fleet's goroutine, after what the shards said before, and waits.
+// inFleet does something in the fleet's goroutine, after what the shards said before, and waits. After an error it may still be done, any
+// time later: what it writes is not to be read then.
 func (e *Engine) inFleet(ctx context.Context, do func(*fleet)) error {
 	done := make(chan struct{})
 	m := message{do: func(f *fleet) { do(f); close(done) }}

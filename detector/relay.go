@@ -148,7 +148,8 @@ type ShardState struct {
 }
 
 // SaveShard returns a shard's state; held as for Save. The shard hardly stands still. One at a time a partition.
-func (e *Engine) SaveShard(ctx context.Context, partition int32, held func(hash string) bool) (out ShardState, err error) {
+func (e *Engine) SaveShard(ctx context.Context, partition int32, held func(hash string) bool) (ShardState, error) {
+	var out ShardState
 	w, err := e.worker(partition)
 	if err != nil {
 		return ShardState{}, fmt.Errorf("save partition %d: %w", partition, err)
@@ -285,8 +286,9 @@ type FleetState struct {
 }
 
 // SaveFleet returns the state of what decides. It stands still meanwhile.
-func (e *Engine) SaveFleet(ctx context.Context) (out FleetState, err error) {
-	err = e.inFleet(ctx, func(f *fleet) {
+func (e *Engine) SaveFleet(ctx context.Context) (FleetState, error) {
+	var out FleetState
+	err := e.inFleet(ctx, func(f *fleet) {
 		rows, decided := e.Ledger(), f.AppendBinary(nil)
 		out = FleetState{
 			State: state.Append(nil, "leader", leaderLayout, func(c *state.Coder) { codeLeader(c, &e.leading.ear, &rows, &decided) }),

@@ -197,3 +197,38 @@ func TestPass(t *testing.T) {
 		t.Error("nothing was decided without the silent partition")
 	}
 }
+
+// Whoever gives up waiting for a state gets none, and nothing that is made later for nobody disturbs whoever goes on.
+func TestStatesGivenUp(t *testing.T) {
+	w := world(t, "duplicates")
+	log := &tape{}
+	o := w.options
+	o.Relay, o.Partitions = log, 1
+	e, err := detector.New(o, &outcome{}, source{0: w.records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	log.lead(t, e, nil)
+	if _, err := e.Own(detector.Holding{Partition: 0, Claim: log.claim(t, 0, "a")}); err != nil {
+		t.Fatal(err)
+	}
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 50 {
+		if err := e.Feed(t.Context(), 0, w.records[100*i:100*i+100]); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := e.SaveFleet(given); err != nil && s.State != nil {
+			t.Error("a state of decisions comes with an error")
+		}
+		if s, err := e.SaveShard(given, 0, nil); err != nil && s.Next != 0 {
+			t.Error("a state of a partition comes with an error")
+		}
+		_ = e.Book(given, false)
+		_ = e.Restate(given)
+	}
+	if s, err := e.SaveShard(t.Context(), 0, nil); err != nil || s.Next != 5000 {
+		t.Errorf("goes on at %d: %v", s.Next, err)
+	}
+}

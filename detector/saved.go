@@ -152,7 +152,10 @@ func (e *Engine) Restate(ctx context.Context) error {
 			failed = errors.Join(failed, e.out.Alert(ctx, r))
 		}
 	})
-	return errors.Join(err, failed)
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 func codeLedger(c *state.Coder, rows *[]ledger.Row) {
