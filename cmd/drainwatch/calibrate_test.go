@@ -21,6 +21,9 @@ incidents:
 // What a fraud team does: measure a history in which a theft is not known, write thresholds, and replay under them: the theft,
 // taken for a false alarm, cries no more. With the theft labelled, today's thresholds stay.
 func TestCalibrate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	if err := os.WriteFile(file("theft.yaml"), []byte(theft), 0o644); err != nil {

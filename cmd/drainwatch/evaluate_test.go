@@ -19,6 +19,9 @@ const smallScenarios = "testdata/scenarios"
 
 // A scenario whose incident is plain is found with everything right, and the card says so the same way each time.
 func TestEvaluate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	args := []string{"evaluate", "--scenarios", smallScenarios, "--seeds", "2", "--log-level", "off"}
 	bars := []string{"--min-recall", "1", "--min-cause", "1", "--min-scope", "1", "--max-pages", "0", "--max-tickets", "0", "--max-delay", "1h", "--max-ledger-error", "0", "--min-onset", "1", "--min-factor", "1"}
 	code, out, errs := run(t, "", append(append(args, "--json"), bars...)...)
@@ -166,6 +169,9 @@ func TestEvaluateMissedBar(t *testing.T) {
 
 // What is known to be open counts on the card, and for the bars unless they are to hold what is reached.
 func TestEvaluateOpen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join(smallScenarios, "small.yaml"))
 	if err != nil {

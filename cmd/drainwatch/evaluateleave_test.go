@@ -11,6 +11,9 @@ import (
 // Without the evidence that a fault is seen by it is missed, and the table says so; what was played once is not played again, and a
 // torn line is.
 func TestLeaveOneOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	results := filepath.Join(t.TempDir(), "out", "leave.jsonl")
 	args := []string{"evaluate", "--scenarios", smallScenarios, "--leave-one-out", "--results", results, "--log-level", "info"}
 	code, table, errs := run(t, "", args...)

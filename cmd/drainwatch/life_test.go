@@ -254,7 +254,7 @@ func withoutIngest(config string) string {
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for began := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
-		if time.Since(began) > 2*time.Minute {
+		if time.Since(began) > 5*time.Minute {
 			t.Fatalf("%s does not come", what)
 		}
 	}

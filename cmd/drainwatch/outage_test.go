@@ -165,6 +165,9 @@ func TestFault16TwoOfThreeBrokersAway(t *testing.T) {
 
 // Row 34 of the fault matrix: the system gives no more memory, and the process dies of it. Others go on from its checkpoint.
 func TestFault34OutOfMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the race detector takes memory of its own")
+	}
 	t.Parallel()
 	limit, err := exec.LookPath("prlimit")
 	if err != nil || runtime.GOOS != "linux" {

@@ -178,7 +178,7 @@ func (j *journey) consume(t *testing.T, b broker, topic, prefix string, rekey bo
 	conf.Ingest.Rekey = rekey
 	conf.Ingest.Brokers, conf.Ingest.Topic, conf.Ingest.Group, conf.Topics.Prefix = []string{b.address}, topic, prefix+"group", prefix
 	s := newService(conf, zerologNop, newRegistry())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- s.run(ctx) }()
