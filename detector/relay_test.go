@@ -156,24 +156,31 @@ func TestEnginesShareOneLog(t *testing.T) {
 	}
 }
 
+// alone returns an engine that decides and has the first of so many partitions, and the world that is for it.
+func alone(t *testing.T, partitions int) (*detector.Engine, *traffic) {
+	t.Helper()
+	w := world(t, "duplicates")
+	log := &tape{}
+	o := w.options
+	o.Relay, o.Partitions = log, partitions
+	e, err := detector.New(o, &outcome{}, source{0: w.records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	log.lead(t, e, nil)
+	if _, err := e.Own(detector.Holding{Partition: 0, Claim: log.claim(t, 0, "a")}); err != nil {
+		t.Fatal(err)
+	}
+	return e, w
+}
+
 // Ticks go on without a partition that nobody speaks for once that is said, and take it in when it is heard again.
 func TestPass(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
-	w := world(t, "duplicates")
-	log := &tape{}
-	o := w.options
-	o.Relay, o.Partitions = log, 2
-	e, err := detector.New(o, &outcome{}, source{0: w.records})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	log.lead(t, e, nil)
-	if _, err := e.Own(detector.Holding{Partition: 0, Claim: log.claim(t, 0, "a")}); err != nil {
-		t.Fatal(err)
-	}
+	e, w := alone(t, 2)
 	if err := e.Feed(t.Context(), 0, w.records); err != nil {
 		t.Fatal(err)
 	}
@@ -200,19 +207,7 @@ func TestPass(t *testing.T) {
 
 // Whoever gives up waiting for a state gets none, and nothing that is made later for nobody disturbs whoever goes on.
 func TestStatesGivenUp(t *testing.T) {
-	w := world(t, "duplicates")
-	log := &tape{}
-	o := w.options
-	o.Relay, o.Partitions = log, 1
-	e, err := detector.New(o, &outcome{}, source{0: w.records})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	log.lead(t, e, nil)
-	if _, err := e.Own(detector.Holding{Partition: 0, Claim: log.claim(t, 0, "a")}); err != nil {
-		t.Fatal(err)
-	}
+	e, w := alone(t, 1)
 	given, cancel := context.WithCancel(t.Context())
 	cancel()
 	for i := range 50 {
