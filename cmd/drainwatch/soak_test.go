@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,6 +99,9 @@ func TestSoak(t *testing.T) {
 		p.await(t, "/readyz")
 	}
 	s.watch.start(t, s.b, "drainwatch.internal.signals")
+	var taken footprint
+	stop := sync.OnceFunc(taken.start(s.watch))
+	defer stop()
 
 	sent := make(chan error, 1)
 	var done atomic.Int64
@@ -125,6 +129,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check(t, j)
+	stop()
 	s.heard(t)
 	for _, step := range append(slices.Clone(soakSteps), soakKill, soakUpgrade) {
 		if deals[step.name] == 0 && *soakOnly == "" {
@@ -132,6 +137,7 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	t.Log(s.watch.report())
+	taken.check(t)
 }
 
 // start starts an instance of the program that they run now.
