@@ -108,7 +108,7 @@ june: ## Play the June story through real Kafka, two instances and a real Alertm
 
 # Real brokers and processes; the last line counts. A round of all steps takes about four minutes (the table is in cmd/drainwatch/doc.go): brokers
 # begin with Kafka 3.9 and are upgraded halfway. Checkpoints are in a topic that is compacted all the while for an odd seed, else in a directory.
-# ARGS=-soak-old=FILE has instances be another drainwatch until they are restarted one by one.
+# ARGS=-soak-kills=2 kills twice as often; ARGS=-soak-old=FILE has instances be another drainwatch until they are restarted one by one.
 soak: ## Kill, freeze, starve, cut off and upgrade three instances and three brokers for SOAK_MINUTES (3), in the order of SOAK_SEED (1), and hold the ledger against the books
 	@line=$$(mktemp); trap 'rm -f "$$line"' EXIT; code=0; \
 	  DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestSoak$$' -v -count=1 -timeout 24h -soak=$(SOAK_MINUTES)m -soak-seed=$(SOAK_SEED) -soak-line="$$line" $(ARGS) || code=$$?; \

@@ -24,11 +24,12 @@ import (
 )
 
 var (
-	soakFor  = flag.Duration("soak", 0, "for how long instances and brokers are killed; 0 leaves it out")
-	soakSeed = flag.Uint64("soak-seed", 1, "in which order; checkpoints are in a directory for an even one, in a topic for an odd one")
-	soakLine = flag.String("soak-line", "", "file for the last line")
-	soakOnly = flag.String("soak-steps", "", "names of the only steps to be done, comma-separated; nothing comes between them then")
-	soakOld  = flag.String("soak-old", "", "another drainwatch, which instances run until they are restarted one by one")
+	soakFor   = flag.Duration("soak", 0, "for how long instances and brokers are killed; 0 leaves it out")
+	soakSeed  = flag.Uint64("soak-seed", 1, "in which order; checkpoints are in a directory for an even one, in a topic for an odd one")
+	soakLine  = flag.String("soak-line", "", "file for the last line")
+	soakOnly  = flag.String("soak-steps", "", "names of the only steps to be done, comma-separated; nothing comes between them then")
+	soakKills = flag.Int("soak-kills", 1, "kills of instances after every other step")
+	soakOld   = flag.String("soak-old", "", "another drainwatch, which instances run until they are restarted one by one")
 )
 
 const (

@@ -51,10 +51,11 @@ var soakSteps = []soakStep{
 
 var onlyRubbish = regexp.MustCompile(`^blind: \S+% of rows cannot be read since \S+\n$`)
 
-// deck returns every step in some order, with a kill after each.
+// deck returns every step in some order, with kills after each.
 func (s *soak) deck() (out []soakStep) {
 	for n, i := range s.rng.Perm(len(soakSteps)) {
-		out = append(out, soakSteps[i], soakKill)
+		out = append(out, soakSteps[i])
+		out = append(out, slices.Repeat([]soakStep{soakKill}, *soakKills)...)
 		if n == len(soakSteps)/2 {
 			out = append(out, soakUpgrade)
 		}
