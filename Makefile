@@ -10,6 +10,8 @@ GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 GOFUMPT  := $(GO) run mvdan.cc/gofumpt@v0.12.0
 
 TEST_TIMEOUT ?= 15m
+# Of a package's tests side by side: those that wait for brokers leave the cores to others.
+TEST_PARALLEL ?= 4
 FUZZ_TIME    ?= 200000x
 BENCH        ?= .
 BENCH_COUNT  ?= 1
@@ -33,7 +35,7 @@ build: ## Build bin/drainwatch, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/drainwatch ./cmd/drainwatch
 
 test: ## Run every test that Go alone can run, and the real-Kafka suites where Java and Maven are there
-	$(GO) test -timeout $(TEST_TIMEOUT) ./...
+	$(GO) test -timeout $(TEST_TIMEOUT) -parallel $(TEST_PARALLEL) ./...
 
 check: fmt-check vet lint layers race ## All that a change must pass: format, vet, lint, layers, tests under -race, short fuzz
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10000x

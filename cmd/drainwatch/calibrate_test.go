@@ -24,6 +24,7 @@ func TestCalibrate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	if err := os.WriteFile(file("theft.yaml"), []byte(theft), 0o644); err != nil {

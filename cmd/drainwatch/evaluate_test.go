@@ -22,6 +22,7 @@ func TestEvaluate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	args := []string{"evaluate", "--scenarios", smallScenarios, "--seeds", "2", "--log-level", "off"}
 	bars := []string{"--min-recall", "1", "--min-cause", "1", "--min-scope", "1", "--max-pages", "0", "--max-tickets", "0", "--max-delay", "1h", "--max-ledger-error", "0", "--min-onset", "1", "--min-factor", "1"}
 	code, out, errs := run(t, "", append(append(args, "--json"), bars...)...)
@@ -172,6 +173,7 @@ func TestEvaluateOpen(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join(smallScenarios, "small.yaml"))
 	if err != nil {

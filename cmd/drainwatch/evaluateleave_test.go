@@ -14,6 +14,7 @@ func TestLeaveOneOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	results := filepath.Join(t.TempDir(), "out", "leave.jsonl")
 	args := []string{"evaluate", "--scenarios", smallScenarios, "--leave-one-out", "--results", results, "--log-level", "info"}
 	code, table, errs := run(t, "", args...)
