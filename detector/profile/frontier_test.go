@@ -319,6 +319,7 @@ func TestFrontier(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	var sums []*chunk
 	for _, p := range populations {
 		sum := newChunk()
 		sum.Population = p.name
@@ -328,7 +329,13 @@ func TestFrontier(t *testing.T) {
 			}
 		}
 		fmt.Println(sum.report())
+		sums = append(sums, sum)
 	}
+	picture := strings.TrimSuffix(*frontierFile, ".jsonl") + ".png"
+	if err := drawFrontier(picture, sums); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("drawn into", picture)
 }
 
 // A sample of the frontier: what is found, what stays unfound by design, and that the same accounts give the same result.
@@ -345,7 +352,7 @@ func TestFrontierSample(t *testing.T) {
 		{"20x", 0.6, 1},
 		{"20x in own hours", 0, 0.15}, // people have such days
 	} {
-		j := slices.IndexFunc(jumps, func(j jump) bool { return j.name == want.jump })
+		j := jumpNamed(want.jump)
 		if r, _ := c.Found[j][statAsSet].quality(0); r < want.least || r > want.most {
 			t.Errorf("%s: recall %.2f, want %.2f to %.2f", want.jump, r, want.least, want.most)
 		}
@@ -370,7 +377,7 @@ func frontierStamp(t *testing.T) string {
 	}
 	h := fnv.New64a()
 	for _, f := range append(files, more...) {
-		if strings.HasSuffix(f, "_test.go") && f != "frontier_test.go" {
+		if strings.HasSuffix(f, "_test.go") && f != "frontier_test.go" || filepath.Base(f) == "doc.go" {
 			continue
 		}
 		text, err := os.ReadFile(f)
