@@ -26,7 +26,7 @@ SOAK_SEED    ?= 1
 OUTAGE       ?= 5m
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier localise-bench scenarios restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier fates localise-bench scenarios restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,8 +85,11 @@ quiet: ## Count false pages and tickets over QUIET_WEEKS (5000000) user-weeks of
 	$(GO) run ./cmd/drainwatch evaluate --quiet-weeks $(QUIET_WEEKS) --results '$(CURDIR)/out/quiet.jsonl' $(ARGS)
 
 # Two minutes of two cores for a million account-weeks of each population; a run that was stopped goes on where it was.
-frontier: ## Measure recall and delay of one user's drain against false findings over a million account-weeks (ARGS=-frontier-chunks=64)
+frontier: ## Measure recall and delay of one user's drain against false findings over a million account-weeks, and draw out/frontier.png (ARGS=-frontier-chunks=64)
 	$(GO) test ./detector/profile -run '^TestFrontier$$' -v -count=1 -timeout 24h -frontier '$(CURDIR)/out/frontier.jsonl' $(ARGS)
+
+fates: ## Measure what becomes of users who poison their past, change their lives or begin: found or accepted, and after how long (a minute)
+	$(GO) test ./detector/profile -run '^TestFates$$' -v -count=1 -timeout 1h -fates=200 $(ARGS)
 
 # Cases are of seeds from 101 on, which nothing was tuned on.
 localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)

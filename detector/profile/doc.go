@@ -61,4 +61,50 @@
 //	the highest of leaks of 8, 24 and 72 h, calibrated .78 121   their mean as e-values .79 120: 72 h gathers changes of life
 //	against the longest bout of the past               .86  83   who leaves agents to run at times is not found any more
 //	against the past's own peak of evidence            .94  80   (with 3m)
+//
+// # Fates
+//
+// What becomes of who poisons their past, changes their life or begins: make fates, 200 lives of each case by person of the tests
+// (nine hours a day, half of the stretches active, log-normal volumes with sigma 1). Found: the share that is accused, and after
+// how many stretches of ten minutes half and nine tenths of all lives were, "-" if fewer. Accepted: the share of which is said that
+// what began is what they do now (the incident ends with it, and says so), and after how many days. Learned: after how many days
+// the past stood at half of it or more, at the median, said or not.
+//
+//	Poisoning                                      found  50%  90%   accepted  50%  90%   learned
+//	20x, as it is without poison                    1.00  119  132   0.00    -    -         -
+//	1% a day for 60 days, then 20x of that          1.00  111  124   0.00    -    -         -
+//	1% a day for 60 days, then 20x of the first     1.00  140  155   0.00    -    -         -
+//	5% a day for 40 days, then 20x of the first     0.01    -    -   0.00    -    -         -
+//	the same by a new identity                      1.00   30   37   0.00    -    -         -
+//	a burst on days 1-2, then 20x on day 17         0.00    -    -   0.00    -    -         -
+//	the same by a new identity                      0.98   71  102   0.00    -    -         -
+//	a burst on days 1-2, then 20x on day 63         1.00  155  175   0.00    -    -         -
+//	the burst itself, on days 6-7                   1.00  123  142   0.00    -    -         -
+//	20x on day 22, a burst on days 6-7 before       1.00  120  135   0.00    -    -         -
+//
+//	A change of life                               found  50%  90%   accepted  50%  90%   learned
+//	a new project: 10x in one's own hours           0.00    -    -   0.00    -    -        10
+//	a new plan: 5x, and 5 hours a day longer        0.00    -    -   0.00    -    -         6
+//	20x round the clock for three weeks             1.00  119  132   1.00    7    7         8
+//	100x round the clock for three weeks            1.00   97  112   1.00    7    7         8
+//	back after six weeks, as ever                   0.00    -    -   0.00    -    -         1
+//	back after six weeks with a new laptop          0.00    -    -   0.00    -    -         1
+//	back after six weeks with 5x the work           0.00    -    -   0.00    -    -         8
+//	drained after six weeks of absence: 20x         1.00  101  119   0.00    -    -         -
+//
+//	A cold start                                   found  50%  90%   accepted  50%  90%   learned
+//	a newcomer like all others                      0.00    -    -   0.00    -    -         2
+//	a newcomer to a team that does 10x as much      0.00    -    -   0.00    -    -         2
+//	an account that is drained from its first row   0.00    -    -   0.00    -    -         2
+//	20x from the second day on                      0.99  482  485   0.00    -    -         -
+//	the same by a new identity                      1.00   65   68   0.00    -    -         -
+//	20x from the sixth day on                       1.00  123  142   0.00    -    -         -
+//	one active hour ever, a week later 20x          0.03    -    -   0.00    -    -         -
+//	the same by a new identity                      0.86   16    -   0.00    -    -         -
+//
+// What is not reachable. A burst on the first two days is most of what is known for weeks, so that a drain as large by the account's own
+// device passes as usual until it is forgotten, at three percent a day; a stranger's does not. Whoever grows by 5% a day is followed. Nobody
+// is accused by volume alone in their first four days (482 stretches are three and a half days on), nor on an hour's past. The mean that
+// stands in for a past is everybody's of the partition: neither cohort nor organisation has one of its own, since in a simulation a cohort's
+// was worth a fifth of a day of own past, and heavy teams are not accused without it.
 package profile
