@@ -21,8 +21,8 @@
 //  2. A shard's state is a function of its records and of where it paused, which the log tells. Its next owner folds the records again from
 //     a checkpoint, pauses in the same places, and leaves out what was said: every row is told exactly once (pausesForgotten,
 //     pausesUnsaved, saidUnsaved, dedupeUnsaved, rowsSkipped, rowsRepeated).
-//  3. A checkpoint of a shard is kept only after its owner has heard that all it speaks of counts, with the register as of before it was
-//     taken. So there is no checkpoint that is not true, and nothing to fence (saveUnheard, saveLateRegister).
+//  3. A checkpoint of a shard is kept only after its owner has heard that all it speaks of counts, under the claim under which it was taken
+//     and with the register as of before it was. So there is no checkpoint that is not true, and nothing to fence (saveUnheard, saveLateRegister).
 //  4. Who decides folds the log and nothing else: what was booked and whom ticks no longer wait for are signals too. So whoever decides
 //     next says the same under the same incident and revision (earUnsaved, earRepeats).
 //

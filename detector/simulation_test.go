@@ -83,6 +83,7 @@ type simRow struct {
 // simSaved is a shard's checkpoint.
 type simSaved struct {
 	ShardState
+	claim    Claim  // under which it was taken
 	register []byte // of the log up to seen, before the state was taken
 }
 

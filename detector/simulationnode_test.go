@@ -139,7 +139,7 @@ func (s *sim) save(n *simNode, p int32) {
 	if h == nil {
 		return
 	}
-	c := simSaved{register: n.register.AppendBinary(nil, int64(n.tail)), ShardState: ShardState{Next: h.offset, Said: h.said}}
+	c := simSaved{claim: h.claim, register: n.register.AppendBinary(nil, int64(n.tail)), ShardState: ShardState{Next: h.offset, Said: h.said}}
 	switch s.broken {
 	case saidUnsaved:
 		said := h.said
@@ -185,9 +185,8 @@ func (s *sim) keep(n *simNode) {
 	}
 	c, p := n.unkept[0], n.unkeptOf[0]
 	at := n.register.Of(p)
-	h := n.held[p]
-	if s.broken != saveUnheard && (h == nil || at.Claim != h.claim || at.Said < c.Said) {
-		if h == nil || at.Claim != h.claim {
+	if s.broken != saveUnheard && (at.Claim != c.claim || at.Said < c.Said) {
+		if at.Claim != c.claim {
 			n.unkept, n.unkeptOf = n.unkept[1:], n.unkeptOf[1:]
 		}
 		return
