@@ -63,10 +63,7 @@ func (e *Engine) User(ctx context.Context, user string) (UserState, bool, error)
 	for _, w := range workers { // all at once: one that is busy should not keep the one that knows
 		go func() {
 			var r reply
-			if err := e.question(ctx, w, func(s *shard) { r.state, r.found = s.user(user) }); err != nil {
-				replies <- reply{err: err} // r may still be written to
-				return
-			}
+			r.err = e.question(ctx, w, func(s *shard) { r.state, r.found = s.user(user) })
 			replies <- r
 		}()
 	}
@@ -100,12 +97,8 @@ func (e *Engine) question(ctx context.Context, w *worker, do func(*shard)) error
 		do(w.shard)
 		return nil
 	}
-	select {
-	case <-done: // it was taken, so it is answered
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	<-done // it was taken, so it is answered
+	return nil
 }
 
 // user returns what is known of a user. It changes nothing.

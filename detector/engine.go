@@ -219,6 +219,10 @@ func (e *Engine) at(ctx context.Context, partition int32, do func(*shard)) error
 	if err != nil {
 		return err
 	}
+	return e.post(ctx, w, do)
+}
+
+func (e *Engine) post(ctx context.Context, w *worker, do func(*shard)) error {
 	done := make(chan struct{})
 	close(done)
 	return e.put(ctx, w.ctx, w.in, &batch{done: done, do: do})

@@ -58,10 +58,7 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 			unseen = e.viewAll(f, views)
 		}
 	})
-	if err == nil { // else it may be done yet
-		err = unseen
-	}
-	if err != nil {
+	if err = errors.Join(err, unseen); err != nil {
 		return err
 	}
 	var results map[string]ledger.Result
@@ -88,42 +85,39 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 // everyShard does something in each shard's goroutine, one after the other, and waits.
 func (e *Engine) everyShard(ctx context.Context, do func(*shard)) error {
 	for _, p := range sortedKeys(e.shards) {
-		done := make(chan struct{})
-		if err := e.at(ctx, p, func(s *shard) { do(s); close(done) }); err != nil {
-			return err
+		w, err := e.worker(p)
+		if err == nil {
+			err = e.inShard(ctx, w, do)
 		}
-		if err := e.wait(ctx, done); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// inFleet does something in the fleet's goroutine, after what the shards said before, and waits. After an error it may still be done, any
-// time later: what it writes is not to be read then.
+// inShard does something in a shard's goroutine, after what was fed before, and waits. After an error it is not done.
+func (e *Engine) inShard(ctx context.Context, w *worker, do func(*shard)) error {
+	t := newTask()
+	if err := e.post(ctx, w, func(s *shard) { t.run(func() { do(s) }) }); err != nil {
+		return err
+	}
+	return t.settle(wait(ctx, w.ctx, t.done))
+}
+
+// inFleet does something in the fleet's goroutine, after what the shards said before, and waits. After an error it is not done.
 func (e *Engine) inFleet(ctx context.Context, do func(*fleet)) error {
-	done := make(chan struct{})
-	m := message{do: func(f *fleet) { do(f); close(done) }}
+	t := newTask()
+	m := message{do: func(f *fleet) { t.run(func() { do(f) }) }}
 	if e.o.Relay == nil {
 		e.send(m)
-		return e.wait(ctx, done)
+		return t.settle(wait(ctx, e.ctx, t.done))
 	}
 	l, err := e.tell(ctx, m)
 	if err != nil {
 		return err
 	}
-	return l.wait(ctx, e, done)
-}
-
-func (e *Engine) wait(ctx context.Context, done chan struct{}) error {
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-e.ctx.Done():
-		return context.Cause(e.ctx)
-	}
+	return t.settle(l.wait(ctx, e, t.done))
 }
 
 // read decodes a partition's rows again; what could not be decoded was said the first time.

@@ -155,7 +155,7 @@ func (e *Engine) SaveShard(ctx context.Context, partition int32, held func(hash 
 		return ShardState{}, fmt.Errorf("save partition %d: %w", partition, err)
 	}
 	marked := make(chan *marking, 1)
-	err = e.at(ctx, partition, func(s *shard) {
+	err = e.inShard(ctx, w, func(s *shard) {
 		out.Next, out.Said = s.offset, s.said
 		marked <- w.fix(held)
 	})

@@ -64,7 +64,7 @@ func (e *Engine) Save(ctx context.Context, held func(hash string) bool) (*Saved,
 			return err
 		})
 	}
-	if err := errors.Join(group.Wait(), e.wait(ctx, c.done)); err != nil {
+	if err := errors.Join(group.Wait(), wait(ctx, e.ctx, c.done)); err != nil {
 		return nil, fmt.Errorf("save state: %w", err)
 	}
 	for i, p := range sortedKeys(e.shards) {
