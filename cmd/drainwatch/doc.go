@@ -40,7 +40,7 @@
 //	20  one broker cannot be reached, others can     soak "one port", TestBlindness "one partition is read late": told as lag
 //	21  rows come twice                              detector.TestEveryRecordIsCountedOnce, soak: one in twenty
 //	22  rows come late and in disorder               detector.TestDisorderChangesNoVerdict, detector.TestLateRowsCorrectTheirTick, TestTravel
-//	23  retention removes what was not read          TestRunRefusesCheckpoints "retention", stream.TestConformance "retention overtakes a reader": refused
+//	23  retention removes what was not read          TestRunRefusesCheckpoints "retention", stream.TestConformance "retention overtakes a reader": refused. TestAcceptedLossIsAnAlert, TestAcceptedLossOfState: what is accepted is an alert
 //	24  the topic is made anew                       TestRunRefusesCheckpoints "made anew", TestRunRefusesLostState "made anew": refused
 //	25  the topic ends before what was read          TestRunRefusesLostState "truncated", stream.TestConformance "an offset above the end is named": refused
 //	26  checkpoints are deleted                      TestFault26CheckpointsDeleted: all is read again, and that is said

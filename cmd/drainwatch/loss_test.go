@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/checkpoint"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/stream"
 )
 
 // What --accept-loss goes on without stands in the alerts topic, and sinks are told: what was lost, of which partition, from when on. It is
@@ -78,4 +80,47 @@ func TestAcceptedLossIsAnAlert(t *testing.T) {
 	if last := parseAlert(t, string(said[1].Value)); heard[last.Incident+"/2"] != 1 || heard[last.Incident+"/1"] > 1 {
 		t.Errorf("the webhook heard %v", heard)
 	}
+}
+
+// Without checkpoints, and where retention has removed what they stood for, --accept-loss goes on without what was learned, and without what
+// was decided. Both stand in the alerts topic, once, until checkpoints stand behind them.
+func TestAcceptedLossOfState(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	b.topic(t, "usage", 1)
+	var lines []string
+	for i := range 100 {
+		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
+	}
+	b.produce(t, "usage", lines...)
+	in, err := survey(t.Context(), b, "usage", "drainwatch", "earliest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.First[0], in.Signals = -5, -7 // retention has removed five rows and seven signals since
+	internal := stream.TopicSpec{Name: "drainwatch.internal.installation", Partitions: 1, Cleanup: stream.Compact}
+	if err := errors.Join(in.place(t.Context(), b), b.EnsureTopic(t.Context(), internal), in.save(t.Context(), b.Client, internal.Name)); err != nil {
+		t.Fatal(err)
+	}
+	for i, said := range []int{2, 4} { // of the rows nothing was said at the first start, so nothing is lost of them
+		state := t.TempDir() // its checkpoints are gone
+		args := []string{"run", "--brokers", b.address, "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--config", writeFile(t, "run.yaml", fmt.Appendf(nil, "state: {path: %q, every: 1s}\n", state))}
+		if code, _, errs := run(t, "", append(args, "--log-level", "off")...); code != exitFailed || !strings.HasSuffix(errs, " with --accept-loss\n") {
+			t.Errorf("start %d: exit code %d: %s", i, code, errs)
+		}
+		d := startDaemon(t, "", append(args, "--accept-loss")...)
+		await(t, "that it is over", func() bool { return len(b.read(t, "drainwatch.alerts")) >= said })
+		if code := d.stop(t); code != exitDone {
+			t.Fatalf("exit code %d:\n%s", code, d.errs.String())
+		}
+	}
+	var got []string
+	for _, m := range b.read(t, "drainwatch.alerts") {
+		r := parseAlert(t, string(m.Value))
+		got = append(got, fmt.Sprintf("%s %d: %s", r.Status, r.Revision, r.Summary))
+	}
+	since := in.At.Format(time.RFC3339)
+	signals := "Retention removed 7 records of drainwatch.internal.signals partition 0, offsets -7 to -1, that came after " + since + "; somebody accepted that with --accept-loss: " + lostDecisions + "."
+	rows := "Retention removed 5 records of usage partition 0, offsets -5 to -1, that came after " + since + "; somebody accepted that with --accept-loss: " + lostLearned + "."
+	differ(t, "the alerts topic", got, []string{"firing 1: " + signals, "resolved 2: " + signals, "firing 1: " + rows, "resolved 2: " + rows})
 }

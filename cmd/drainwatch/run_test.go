@@ -216,7 +216,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What is there but cannot be what this installation has been reading is refused, with the reason and the remedy.
+// What is there but cannot be what this installation has been reading is refused, with the reason and the remedy, whatever loss is accepted.
 func TestRunRefusesLostState(t *testing.T) {
 	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	b := startBroker(t)
@@ -255,7 +255,7 @@ func TestRunRefusesLostState(t *testing.T) {
 			if err := record.save(t.Context(), b.Client, internal.Name); err != nil {
 				t.Fatal(err)
 			}
-			code, _, errs := run(t, "", "run", "-b", b.address, "-g", record.Group, "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--log-level", "off")
+			code, _, errs := run(t, "", "run", "-b", b.address, "-g", record.Group, "--api", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--log-level", "off", "--accept-loss")
 			if code != exitFailed || !strings.HasPrefix(errs, "drainwatch: resume on topic usage: ") || !strings.Contains(errs, tc.want) ||
 				!strings.Contains(errs, "start afresh with another ingest.group") || strings.Count(errs, "\n") != 1 {
 				t.Errorf("exit code %d: %s", code, errs)
