@@ -207,6 +207,37 @@ func ExampleMAD() {
 	// Output: 1.05 ± 0.15
 }
 
+func ExampleHuberLocation() {
+	fmt.Printf("%.2f\n", stats.HuberLocation([]float64{1.0, 1.1, 0.9, 1.0, 1.2, 12.0}, stats.HuberK))
+	// Output: 1.08
+}
+
+func ExampleWeightedMedian() {
+	fmt.Println(stats.WeightedMedian([]float64{1, 2, 10}, []float64{1, 3, 1}))
+	// Output: 2
+}
+
+func BenchmarkLocation(b *testing.B) {
+	const n = 10_001
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, w := make([]float64, n), make([]float64, n)
+	for i := range x {
+		x[i], w[i] = rng.NormFloat64(), rng.Float64()
+	}
+	for name, f := range map[string]func(){
+		"huber":           func() { stats.HuberLocation(x, stats.HuberK) },
+		"weighted median": func() { stats.WeightedMedian(x, w) },
+		"mad":             func() { stats.MAD(x) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}
+
 func BenchmarkMedianInPlace(b *testing.B) {
 	for _, n := range []int{101, 10_001} {
 		rng := rand.New(rand.NewPCG(1, 1))

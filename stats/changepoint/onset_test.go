@@ -376,3 +376,39 @@ func BenchmarkPoisson(b *testing.B) {
 		})
 	}
 }
+
+func ExampleBinomial() {
+	hits := []float64{0, 0, 1, 0, 5, 4, 6}
+	trials := []float64{6, 6, 6, 6, 6, 6, 6}
+	o, _ := changepoint.Binomial(hits, trials, 0.02, 0.9)
+	fmt.Printf("from element %d on (between %d and %d)\n", o.Start, o.Low, o.High)
+	// Output: from element 4 on (between 4 and 4)
+}
+
+func ExampleGaussian() {
+	o, _ := changepoint.Gaussian([]float64{0.2, -0.4, 0.1, 0.3, 2.1, 2.6, 1.9}, 0.9)
+	fmt.Printf("by %.1f from element %d on (between %d and %d)\n", o.Effect, o.Start, o.Low, o.High)
+	// Output: by 2.2 from element 4 on (between 2 and 5)
+}
+
+func BenchmarkShares(b *testing.B) {
+	const n = 10_000
+	rng := rand.New(rand.NewPCG(1, 1))
+	hits, trials, residuals := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range hits {
+		trials[i] = 20
+		hits[i], residuals[i] = float64(rng.IntN(3)), rng.NormFloat64()
+	}
+	b.Run("Binomial", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = changepoint.Binomial(hits, trials, 0.05, 0.9)
+		}
+	})
+	b.Run("Gaussian", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = changepoint.Gaussian(residuals, 0.9)
+		}
+	})
+}

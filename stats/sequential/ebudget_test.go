@@ -1,6 +1,7 @@
 package sequential_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -89,5 +90,27 @@ func TestEBudgetMisuse(t *testing.T) {
 			}()
 			sequential.EBudget{}.Threshold(c[0], c[1], c[2])
 		}()
+	}
+}
+
+func ExampleEBudget() {
+	var b sequential.EBudget
+	for i, e := range []float64{0.4, 950, 1.3, 5000} {
+		if b.Test(math.Log(e), 1000, 1, 0.1) { // of a thousand, one false one is paid for
+			fmt.Println("rejected: hypothesis", i)
+		}
+	}
+	fmt.Printf("the next needs e = %.0f\n", math.Exp(b.Threshold(1000, 1, 0.1)))
+	// Output:
+	// rejected: hypothesis 1
+	// rejected: hypothesis 3
+	// the next needs e = 769
+}
+
+func BenchmarkEBudget(b *testing.B) {
+	var l sequential.EBudget
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Test(1, 1e6, 1, 0.1)
 	}
 }

@@ -160,6 +160,29 @@ func TestLeaky(t *testing.T) {
 	mustPanic(t, "half-life", func() { l.At(0, 0) })
 }
 
+// Oracle: what stands is the largest sum over all beginnings, each term leaked since it came, or nothing.
+func TestLeakyIsTheBestBeginning(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const halfLife = 24.0
+		var l sequential.Leaky
+		var at float64
+		var times, nats []float64
+		for range rapid.IntRange(1, 40).Draw(t, "n") {
+			at += rapid.Float64Range(0, 50).Draw(t, "gap")
+			x := rapid.Float64Range(-5, 5).Draw(t, "nats")
+			times, nats = append(times, at), append(nats, x)
+			want, sum := 0.0, 0.0
+			for i := len(nats) - 1; i >= 0; i-- {
+				sum += nats[i] * math.Exp2(-(at-times[i])/halfLife)
+				want = max(want, sum)
+			}
+			if got := l.Add(x, at, halfLife); math.Abs(got-want) > 1e-9 {
+				t.Fatalf("%v, best beginning %v", got, want)
+			}
+		}
+	})
+}
+
 func TestEBH(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -217,6 +240,19 @@ func ExampleEBH() {
 	// Output: [1 4]
 }
 
+func ExampleBet() {
+	bet := sequential.Bet{Stake: 0.15, Guard: 3, Cap: 8}
+	fmt.Printf("%.2f %.2f %.2f\n", bet.LogE(1, 1), bet.LogE(10, 1), bet.LogE(1e6, 1)) // as usual, tenfold, beyond the cap
+	// Output: -0.11 0.30 0.72
+}
+
+func ExampleLeaky() {
+	var l sequential.Leaky
+	l.Add(8, 0, 24)
+	fmt.Println(l.At(24, 24), l.Add(1, 48, 24))
+	// Output: 4 3
+}
+
 func ExampleEDetector() {
 	var d sequential.EDetector
 	for bucket := 1; ; bucket++ {
@@ -237,6 +273,31 @@ func BenchmarkEDetectorAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		d.Add(2, 1, 3, 8)
+	}
+}
+
+func BenchmarkBetAndLeaky(b *testing.B) {
+	var l sequential.Leaky
+	bet := sequential.Bet{Stake: 0.15, Guard: 3, Cap: 8}
+	b.ReportAllocs()
+	for at := 0.0; b.Loop(); at++ {
+		l.Add(bet.LogE(10, 1), at, 24)
+	}
+}
+
+func BenchmarkEBH(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		rng := rand.New(rand.NewPCG(1, 1))
+		e := make([]float64, n)
+		for i := range e {
+			e[i] = 1 / rng.Float64()
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				sequential.EBH(e, 0.1)
+			}
+		})
 	}
 }
 

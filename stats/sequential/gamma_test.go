@@ -55,6 +55,31 @@ func TestGammaObserve(t *testing.T) {
 	}
 }
 
+// Parts that were observed apart add up to the whole, in any order.
+func TestGammaObserveMerges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		prior := sequential.Gamma{Shape: 2, Rate: 4}
+		seen := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [2]float64 {
+			return [2]float64{float64(rapid.IntRange(0, 100).Draw(t, "n")), rapid.Float64Range(0, 100).Draw(t, "x")}
+		}), 1, 20).Draw(t, "seen")
+		cut := rapid.IntRange(0, len(seen)).Draw(t, "cut")
+		whole, part, other := prior, prior, sequential.Gamma{}
+		for i, s := range seen {
+			whole = whole.Observe(s[0], s[1])
+			if i < cut {
+				other = other.Observe(s[0], s[1])
+			}
+		}
+		for i := len(seen) - 1; i >= cut; i-- {
+			part = part.Observe(seen[i][0], seen[i][1])
+		}
+		merged := part.Observe(other.Shape, other.Rate)
+		if merged.Shape != whole.Shape || math.Abs(merged.Rate-whole.Rate) > 1e-12*whole.Rate {
+			t.Fatalf("%+v, in parts %+v", whole, merged)
+		}
+	})
+}
+
 // Oracle: P(0) = (b/(b+x))^a and P(n+1)/P(n) = (a+n)/(n+1)·x/(b+x), without gamma functions; sums of it for the tail.
 func TestPredictiveAgainstRecursion(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
