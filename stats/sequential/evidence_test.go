@@ -172,8 +172,8 @@ func TestLeakyIsTheBestBeginning(t *testing.T) {
 			x := rapid.Float64Range(-5, 5).Draw(t, "nats")
 			times, nats = append(times, at), append(nats, x)
 			want, sum := 0.0, 0.0
-			for i := len(nats) - 1; i >= 0; i-- {
-				sum += nats[i] * math.Exp2(-(at-times[i])/halfLife)
+			for i, x := range slices.Backward(nats) {
+				sum += x * math.Exp2(-(at-times[i])/halfLife)
 				want = max(want, sum)
 			}
 			if got := l.Add(x, at, halfLife); math.Abs(got-want) > 1e-9 {
