@@ -175,12 +175,19 @@ func TestSimulation(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 5)
 	}
+	found := 0
 	for seed := range n {
 		s := newSim(t, rows, uint64(*simFirst)+uint64(seed))
 		if s.run(); s.failed != "" {
 			t.Fatalf("seed %d: %s\nagain with: go test ./detector -run '^TestSimulation$' -sim-first=%d -sim-seeds=1\n%s", s.seed(seed), s.failed, s.seed(seed), s.tailOfTrace())
 		}
+		found += min(len(s.order), 1)
 	}
+	// Where half of the users come after the hour that is taken to be usual, the others are too few: there nothing has to be found.
+	if found < n*9/10 {
+		t.Errorf("something was found in %d seeds of %d: they show little", found, n)
+	}
+	t.Logf("%d seeds, in %d of them something was found", n, found)
 }
 
 func (s *sim) seed(i int) int64 { return *simFirst + int64(i) }
@@ -341,9 +348,6 @@ func (s *sim) check(n *simNode) {
 	}
 	if told = l.rows; told != counted {
 		s.fail("the fleet has %d rows, and shards counted %d", told, counted)
-	}
-	if len(s.order) == 0 {
-		s.fail("nothing was found")
 	}
 }
 
