@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Options struct {
 
 	FetchBytes     int32         // of one fetch of one partition; default 1 MiB
 	FetchWait      time.Duration // how long a broker waits for a record; default 500 ms
+	Patience       time.Duration // how long an answer may take, besides what the broker is told to wait, until the connection is taken for dead; default 10 s
 	SessionTimeout time.Duration // after which a silent member loses its partitions; default 30 s
 	Heartbeat      time.Duration // default a tenth of SessionTimeout
 	Rebalance      time.Duration // how long members may take to give up partitions; default 30 s
@@ -41,6 +43,7 @@ func (o *Options) withDefaults() {
 		o.FetchBytes = 1 << 20
 	}
 	set(&o.FetchWait, 500*time.Millisecond)
+	set(&o.Patience, 10*time.Second)
 	set(&o.SessionTimeout, 30*time.Second)
 	set(&o.Heartbeat, o.SessionTimeout/10)
 	set(&o.Rebalance, 30*time.Second)
@@ -79,7 +82,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	o.withDefaults()
-	d, err := newDialer(o.Config)
+	d, err := newDialer(o.Config, o.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -122,17 +125,34 @@ func (c *Client) link(ctx context.Context, key linkKey) (*link, error) {
 	return l, nil
 }
 
-// ask sends a request over the shared connection, which is given up if that fails.
-func (c *Client) ask(ctx context.Context, key linkKey, req protocol.Message) (protocol.Message, error) {
+// ask sends a request over the shared connection, which is given up if that fails. The answer may take so much longer than others.
+func (c *Client) ask(ctx context.Context, key linkKey, req protocol.Message, longer time.Duration) (protocol.Message, error) {
 	l, err := c.link(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	res, err := l.roundTrip(ctx, req)
+	res, err := l.roundTrip(ctx, req, longer)
 	if err != nil {
 		c.drop(key, l)
+		c.distrust(key.addr, err)
 	}
 	return res, err
+}
+
+// distrust gives up the shared connections to a broker if one to it was silent for too long: what has cut off one has cut off the others,
+// and each would be waited for in turn.
+func (c *Client) distrust(addr string, err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, l := range c.links {
+		if key.addr == addr {
+			l.close()
+			delete(c.links, key)
+		}
+	}
 }
 
 func (c *Client) drop(key linkKey, l *link) {
@@ -209,6 +229,7 @@ func (c *Client) withLeader(ctx context.Context, topic string, partition int32, 
 		if err = fn(l); err != nil {
 			if _, ok := errors.AsType[kafka.Error](err); !ok {
 				c.drop(key, l)
+				c.distrust(addr, err)
 			}
 		}
 		return err

@@ -18,7 +18,7 @@ func (c *Client) metadata(ctx context.Context, topics ...string) (*metadata.Resp
 	addrs := c.brokers()
 	var first error
 	for _, addr := range slices.Concat(addrs, addrs) {
-		res, err := c.ask(ctx, linkKey{addr, forQuestions}, &metadata.Request{TopicNames: append([]string{}, topics...)})
+		res, err := c.ask(ctx, linkKey{addr, forQuestions}, &metadata.Request{TopicNames: append([]string{}, topics...)}, 0)
 		if err == nil {
 			md := res.(*metadata.Response)
 			c.remember(md)

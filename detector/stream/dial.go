@@ -22,10 +22,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-const (
-	dialTimeout    = 10 * time.Second // TCP, TLS, versions and SASL together
-	requestTimeout = 30 * time.Second // for one answer that the broker need not wait for
-)
+const dialTimeout = 10 * time.Second // TCP, TLS, versions and SASL together
 
 // errTooOld says that a broker lacks a version of the protocol that is needed.
 var errTooOld = errors.New("broker is older than Kafka 2.4, which is the oldest supported")
@@ -35,10 +32,11 @@ type dialer struct {
 	clientID  string
 	tls       *tls.Config
 	mechanism sasl.Mechanism
+	patience  time.Duration // of its connections
 }
 
-func newDialer(c Config) (*dialer, error) {
-	d := &dialer{clientID: c.ClientID}
+func newDialer(c Config, patience time.Duration) (*dialer, error) {
+	d := &dialer{clientID: c.ClientID, patience: patience}
 	if c.TLS.Enabled {
 		conf, err := c.TLS.config()
 		if err != nil {
@@ -146,7 +144,7 @@ func (d *dialer) greet(ctx context.Context, nc net.Conn, addr string) (*link, er
 		}
 		nc = tc
 	}
-	l := &link{addr: addr, nc: nc, pc: protocol.NewConn(nc, d.clientID), clientID: d.clientID}
+	l := &link{addr: addr, nc: nc, pc: protocol.NewConn(nc, d.clientID), clientID: d.clientID, patience: d.patience}
 	done := l.guard(ctx, dialTimeout)
 	defer done()
 	res, err := l.pc.RoundTrip(&apiversions.Request{})

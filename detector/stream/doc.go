@@ -35,6 +35,9 @@
 //     read is an [UnreadableError], and reading goes on behind it only if the caller says so.
 //   - Reading stops in front of an open transaction (Kafka's last stable offset), as Java's read_committed does.
 //   - Committed group offsets are advice. The handler decides where reading starts.
+//   - A connection that is silent for Options.Patience after a request, besides what the broker was told to wait, is given up, and with it
+//     what else is shared of that broker: it may be one that swallows everything. 10 s is what kafka-go and franz-go have, too; Java's 30 s would leave
+//     detection standing for as long. A link that delays each message by half a second takes a second of them.
 //   - Writing waits for all in-sync replicas, one request a partition at a time, and may repeat records after a
 //     lost answer. Receivers drop repeats by key.
 //

@@ -17,7 +17,6 @@ import (
 const (
 	fetchVersion = 11        // Kafka 2.3: the first that tells the log's start and takes leader epochs as they are
 	maxAnswer    = 256 << 20 // an answer larger than this is taken for a broken connection
-	fetchGrace   = 10 * time.Second
 )
 
 // fetched is the answer to one fetch of one partition. It points into the link's buffer: it is valid until the
@@ -34,7 +33,7 @@ type abortedTxn struct{ producer, first int64 }
 // sendFetch asks for committed records from offset on. The broker waits up to wait for at least one.
 func (l *link) sendFetch(topic string, partition int32, offset int64, maxBytes int32, wait time.Duration) error {
 	l.fetch++
-	_ = l.nc.SetWriteDeadline(time.Now().Add(requestTimeout))
+	_ = l.nc.SetWriteDeadline(time.Now().Add(l.patience))
 	err := protocol.WriteRequest(l.nc, fetchVersion, l.fetch, l.clientID, &fetchapi.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: maxBytes,
 		IsolationLevel: readCommitted, SessionEpoch: -1,
@@ -50,7 +49,7 @@ func (l *link) sendFetch(topic string, partition int32, offset int64, maxBytes i
 
 // receiveFetch waits for the answer to sendFetch. It is done when ctx is, after which the link is of no use.
 func (l *link) receiveFetch(ctx context.Context, wait time.Duration) (fetched, error) {
-	done := l.guard(ctx, wait+fetchGrace)
+	done := l.guard(ctx, wait+l.patience)
 	defer done()
 	body, err := l.readAnswer()
 	if err == nil {

@@ -19,6 +19,7 @@ type link struct {
 	nc       net.Conn
 	pc       *protocol.Conn
 	versions map[protocol.ApiKey]int16
+	patience time.Duration // for an answer
 
 	mu     sync.Mutex // one request at a time
 	fetch  int32      // correlation of the last fetch
@@ -33,11 +34,11 @@ func (l *link) guard(ctx context.Context, timeout time.Duration) (done func() bo
 	return context.AfterFunc(ctx, func() { _ = l.nc.SetDeadline(time.Unix(1, 0)) })
 }
 
-// roundTrip sends a request and waits for the answer.
-func (l *link) roundTrip(ctx context.Context, req protocol.Message) (protocol.Message, error) {
+// roundTrip sends a request and waits for the answer, so much longer than for others.
+func (l *link) roundTrip(ctx context.Context, req protocol.Message, longer time.Duration) (protocol.Message, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	done := l.guard(ctx, requestTimeout)
+	done := l.guard(ctx, l.patience+longer)
 	defer done()
 	res, err := l.pc.RoundTrip(req)
 	if err != nil {
@@ -69,7 +70,7 @@ func (l *link) offset(ctx context.Context, topic string, partition int32, timest
 		Topics: []listoffsets.RequestTopic{{Topic: topic, Partitions: []listoffsets.RequestPartition{{
 			Partition: partition, CurrentLeaderEpoch: -1, Timestamp: timestamp,
 		}}}},
-	})
+	}, 0)
 	if err != nil {
 		return 0, err
 	}

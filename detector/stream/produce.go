@@ -31,9 +31,10 @@ type Message struct {
 const (
 	// maxChunk bounds one record batch: what a broker takes by default, less room for headers. A single larger record
 	// is sent by itself and left to the broker to judge.
-	maxChunk     = 900_000
-	writeTimeout = 15 * time.Second // that brokers may wait for replicas
-	allReplicas  = -1
+	maxChunk      = 900_000
+	slowest       = 128 << 10        // bytes a second: a connection that carries less is taken for dead
+	createTimeout = 15 * time.Second // that brokers may wait for each other until a topic is there
+	allReplicas   = -1
 )
 
 // Write writes messages and returns when all in-sync replicas have them. Messages of one partition stay in order, with
@@ -153,21 +154,24 @@ func (c *Client) writeOnce(ctx context.Context, topic string, pending map[int32]
 		}
 	}
 	for leader, partitions := range byLeader {
-		sizes := make(map[int32]int)
+		sizes, bytes := make(map[int32]int), 0
 		req := &produceapi.Request{
-			Acks: allReplicas, Timeout: int32(writeTimeout.Milliseconds()),
+			Acks: allReplicas, Timeout: int32((c.opts.Patience * 4 / 5).Milliseconds()), // for replicas, so that it answers in time that they did not
 			Topics: []produceapi.RequestTopic{{Topic: topic}},
 		}
 		for _, p := range partitions {
 			chunk := head(pending[p])
 			sizes[p] = len(chunk)
+			for i := range chunk {
+				bytes += len(chunk[i].Value)
+			}
 			req.Topics[0].Partitions = append(req.Topics[0].Partitions, produceapi.RequestPartition{
 				Partition: p, RecordSet: protocol.RecordSet{
 					Version: 2, Attributes: protocol.Attributes(compress.Lz4), Records: newRecords(chunk),
 				},
 			})
 		}
-		res, err := c.ask(ctx, linkKey{leader, forWrites}, req)
+		res, err := c.ask(ctx, linkKey{leader, forWrites}, req, time.Duration(bytes)*time.Second/slowest)
 		if err != nil {
 			note(err)
 			continue

@@ -82,6 +82,7 @@ func (p *puller) exchange(ctx context.Context) (fetched, error) {
 	}
 	p.asked = false
 	f, err := p.link.receiveFetch(ctx, o.FetchWait)
+	p.client.distrust(p.link.addr, err)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return fetched{}, p.outOfRange(ctx)
 	}

@@ -94,8 +94,8 @@ func (c *Client) createTopic(ctx context.Context, spec TopicSpec) error {
 		}
 	}
 	res, err := c.ask(ctx, linkKey{addr, forQuestions}, &createtopics.Request{
-		Topics: []createtopics.RequestTopic{topic}, TimeoutMs: int32(writeTimeout.Milliseconds()),
-	})
+		Topics: []createtopics.RequestTopic{topic}, TimeoutMs: int32(createTimeout.Milliseconds()),
+	}, createTimeout)
 	if err != nil {
 		return fmt.Errorf("create topic %s: %w", spec.Name, err)
 	}
@@ -161,7 +161,7 @@ func (c *Client) topicSettings(ctx context.Context, topic string, names ...strin
 	addr := address(md.Brokers[0].Host, md.Brokers[0].Port)
 	res, err := c.ask(ctx, linkKey{addr, forQuestions}, &describeconfigs.Request{
 		Resources: []describeconfigs.RequestResource{{ResourceType: ofTopic, ResourceName: topic, ConfigNames: names}},
-	})
+	}, 0)
 	if err != nil {
 		return nil, fmt.Errorf("describe topic %s: %w", topic, err)
 	}
