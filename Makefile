@@ -26,7 +26,7 @@ SOAK_SEED    ?= 1
 OUTAGE       ?= 5m
 ARGS         ?=
 
-.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier fates localise-bench scenarios restarts leave-one-out simulation soak outage instances june nominal fmt fmt-check vet lint layers tidy clean
+.PHONY: help build test check race fuzz bench golden demo evaluate lookalikes tangle card quiet frontier fates localise-bench scenarios restarts leave-one-out simulation soak outage instances june checkpoints nominal fmt fmt-check vet lint layers tidy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,12 @@ soak: ## Kill, freeze, starve, cut off and upgrade three instances and three bro
 
 instances: ## Have one, two, four and a changing number of instances find the same, on real Kafka (a minute)
 	DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestInstances$$' -v -count=1 -timeout 1h -instances $(ARGS)
+
+CHECKPOINT_USERS ?= 1000000
+# Half an hour on busy cores. How long rows wait is measured in processor time, the rest in both.
+checkpoints: ## Measure what checkpoints of CHECKPOINT_USERS (1000000) in one partition take of run's throughput, how long rows wait, and how long a restart takes, on real Kafka (ten minutes)
+	GOMAXPROCS=1 $(GO) test ./detector -run '^TestCheckpointStall$$' -v -count=1 -timeout 24h -checkpoint-users=$(CHECKPOINT_USERS)
+	DRAINWATCH_REQUIRE_KAFKA=1 $(GO) test ./cmd/drainwatch -run '^TestCheckpointCost$$' -v -count=1 -timeout 24h -checkpoint-users=$(CHECKPOINT_USERS) $(ARGS)
 
 # Above three minutes it also wants to hear that nothing is heard.
 outage: ## Take all of three brokers away for OUTAGE (5m), two of them, and the disk of one, in the middle of a history: memory, readiness, checkpoints, nothing lost

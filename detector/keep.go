@@ -3,8 +3,11 @@ package detector
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/drainwatch/drainwatch/detector/state"
 )
@@ -16,25 +19,28 @@ var sliceBytes = 1 << 20
 // between batches, and what a row changes before its piece is written is put aside first. So no row waits for all of it.
 const partOfHead = "head"
 
-// kept is a structure that is kept in pieces, by name.
+// kept is a structure that is kept in pieces, by name. Those of one group are parts of one thing, and read one after the other.
 type kept struct {
-	name string
-	of   state.Pieces
+	name  string
+	of    state.Pieces
+	group int
 }
 
 func (k *kept) part(n int) string { return k.name + "-" + strconv.Itoa(n) }
 
 // pieces lists what is kept in pieces, in the order in which it is read.
 func (s *shard) pieces() (all []kept) {
-	add := func(name string, p state.Pieces) { all = append(all, kept{name, p}) }
+	group := 0
+	add := func(name string, p state.Pieces) { all = append(all, kept{name, p, group}) }
+	alone := func(name string, p state.Pieces) { group++; add(name, p) }
 	s.users.Pieces(add)
-	add("rows", s.class.rows.Pieces())
-	add("requests", s.class.requests.Pieces())
-	add("copies", s.class.copies.Pieces())
-	add("gauges", s.class.gauges.Users())
-	add("budgets", s.budgets.Accounts())
-	add("devices", s.devices.Pieces(codeNothing))
-	s.threads.Pieces(add)
+	alone("rows", s.class.rows.Pieces())
+	alone("requests", s.class.requests.Pieces())
+	alone("copies", s.class.copies.Pieces())
+	alone("gauges", s.class.gauges.Users())
+	alone("budgets", s.budgets.Accounts())
+	alone("devices", s.devices.Pieces(codeNothing))
+	s.threads.Pieces(alone)
 	return all
 }
 
@@ -186,7 +192,7 @@ func keptAlike(parts []Part) map[string]Part {
 	return all
 }
 
-// restore takes the parts of a shard of the same partition into a new one.
+// restore takes the parts of a shard of the same partition into a new one: structures that have nothing to do with each other side by side.
 func (s *shard) restore(parts []Part) error {
 	by := make(map[string][]byte, len(parts))
 	for _, p := range parts {
@@ -199,18 +205,42 @@ func (s *shard) restore(parts []Part) error {
 	if err := state.Restore(head, "shard", shardLayout, s.codeHead); err != nil {
 		return err
 	}
-	for _, k := range s.pieces() {
-		for n, to := k.of.Range(); n < to; n++ {
-			b, ok := by[k.part(n)]
-			if !ok {
-				return fmt.Errorf("restore shard: its part %s is missing", k.part(n))
-			}
-			if err := state.Restore(b, k.name, shardLayout, func(c *state.Coder) { k.of.Code(c, n) }); err != nil {
-				return fmt.Errorf("part %d: %w", n, err)
-			}
+	var side errgroup.Group
+	side.SetLimit(runtime.GOMAXPROCS(0))
+	for all := s.pieces(); len(all) > 0; {
+		n := 1
+		for n < len(all) && all[n].group == all[0].group {
+			n++
 		}
+		group := all[:n]
+		all = all[n:]
+		side.Go(func() error {
+			for i := range group {
+				if err := group[i].restore(by); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := side.Wait(); err != nil {
+		return err
 	}
 	s.budgets.Restored()
 	s.keptAs = keptAlike(parts)
+	return nil
+}
+
+// restore reads a structure.
+func (k *kept) restore(by map[string][]byte) error {
+	for n, to := k.of.Range(); n < to; n++ {
+		b, ok := by[k.part(n)]
+		if !ok {
+			return fmt.Errorf("restore shard: its part %s is missing", k.part(n))
+		}
+		if err := state.Restore(b, k.name, shardLayout, func(c *state.Coder) { k.of.Code(c, n) }); err != nil {
+			return fmt.Errorf("part %d: %w", n, err)
+		}
+	}
 	return nil
 }

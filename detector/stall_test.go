@@ -78,7 +78,7 @@ func TestCheckpointStall(t *testing.T) {
 		}
 		feed(*stallUsers)
 	}
-	b.shard, disk = nil, nil
+	b.shard = nil
 	debug.FreeOSMemory()
 	other := newBench(t)
 	began, at := cpu(), time.Now()

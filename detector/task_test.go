@@ -3,6 +3,7 @@ package detector
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 )
@@ -14,6 +15,9 @@ func TestTask(t *testing.T) {
 	for i := range 2000 {
 		task, times := newTask(), 0
 		go task.run(func() { times++ })
+		if i%4 > 1 {
+			runtime.Gosched()
+		}
 		var why error
 		if i%2 == 0 {
 			why = enough

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/drainwatch/drainwatch/detector"
 )
@@ -94,19 +97,24 @@ func (p *part) verify(b []byte) error {
 	return nil
 }
 
-// load makes the checkpoint of a manifest, whose parts read returns.
+// load makes the checkpoint of a manifest, whose parts read returns, several at a time.
 func (m *manifest) load(id string, read func(*part) ([]byte, error)) (*Checkpoint, error) {
-	c := &Checkpoint{ID: id, Position: m.Position, About: m.About}
+	c := &Checkpoint{ID: id, Position: m.Position, About: m.About, Parts: make([]detector.Part, len(m.Parts))}
+	var side errgroup.Group
+	side.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		b, err := read(p)
-		if err != nil {
-			return nil, fmt.Errorf("its part %s: %w", p.Name, err)
-		}
-		if err := p.verify(b); err != nil {
-			return nil, err
-		}
-		c.Parts = append(c.Parts, detector.Part{Name: p.Name, Hash: p.SHA, Size: p.Bytes, Bytes: b})
+		side.Go(func() error {
+			b, err := read(p)
+			if err != nil {
+				return fmt.Errorf("its part %s: %w", p.Name, err)
+			}
+			c.Parts[i] = detector.Part{Name: p.Name, Hash: p.SHA, Size: p.Bytes, Bytes: b}
+			return p.verify(b)
+		})
+	}
+	if err := side.Wait(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
