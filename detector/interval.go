@@ -214,6 +214,9 @@ func tellOnset(about *ledger.About, odds ledger.Odds) (from, to int64) {
 	if err != nil || o.High == len(about.Rows) {
 		return 0, 0 // the rows that tell are not among them
 	}
+	if odds.Quiet <= cleanBase {
+		return switchedOn(about.Rows, o.High), about.Rows[o.High].At
+	}
 	if o.Low > 0 {
 		from = about.Rows[o.Low-1].At
 	}

@@ -61,6 +61,7 @@ func TestBracketRows(t *testing.T) {
 	}{
 		{name: "all from one row on", about: ledger.About{Rows: rows("..........xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: 9, to: 10},
 		{name: "half of the rows: a few that were right may have been spared", about: ledger.About{Rows: rows("..........x.xx..x.x."), Hits: 40, Trials: 80}, rate: 0.5, from: 5, to: 10},
+		{name: "it is over again: what comes after it says nothing of whom it spared", about: ledger.About{Rows: rows("..........xxxxxxxxxx.........................."), Trials: 80}, rate: 0.1, from: 9, to: 10},
 		{name: "a chance hit long before is none of it", about: ledger.About{Rows: rows("x.......................................xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: 0, to: 40},
 		{name: "nothing was right before: what was said of that stands", about: ledger.About{Rows: rows("xxxxxxxxxx"), Hits: 80, Trials: 80}, rate: 1, from: -50, to: 0},
 		{name: "a price list that took another's place", about: ledger.About{Rows: rows("..........xxxxxxxxxx"), Hits: 80, Trials: 80, Wider: true}, rate: 1, from: 9, to: 10},
@@ -88,6 +89,54 @@ func TestBracketRows(t *testing.T) {
 		}
 		if l.finding.Onset != want || l.bracketed == c.presentKept {
 			t.Errorf("%s: between %d and %d s, want %d and %d", c.name, l.finding.Onset.From/1e9, l.finding.Onset.To/1e9, want.From/1e9, want.To/1e9)
+		}
+	}
+}
+
+// The promise for rows as they come: the stated interval holds the moment at which the fault was switched on in at least 95% of worlds,
+// whether it hits all rows, a share of them, all those of some users, or a share of those; and it is not much wider than it needs be.
+func TestSwitchedOnCovers(t *testing.T) {
+	const users, runs = 40, 300
+	for _, c := range []struct {
+		name        string
+		users, rows float64 // shares that it hits
+		spell       float64 // so many rows of a user in a row, in the mean, are hit together or not
+		rowsWide    float64 // the mean width may be at most so many mean gaps
+	}{
+		{"all", 1, 1, 1, 2.1},
+		{"half of the rows", 1, 0.5, 1, 7},
+		{"half of the users", 0.5, 1, 1, 4.5},
+		{"half of both", 0.5, 0.5, 1, 14},
+		{"half of the rows, in spells", 1, 0.5, 5, 12},
+		{"one row in twenty", 1, 0.05, 1, 90},
+	} {
+		rng := rand.New(rand.NewPCG(6, 6))
+		covered, width := 0, 0.0
+		for range runs {
+			on := 200 + 50*rng.Float64()
+			var rows []ledger.Chance
+			lucky := map[uint64]bool{}
+			first := -1
+			for at := 0.0; at < on+300; at += rng.ExpFloat64() {
+				u := uint64(float64(users) * rng.Float64() * rng.Float64()) // some do more than others
+				if _, known := lucky[u]; !known || rng.Float64() < 1/c.spell {
+					lucky[u] = rng.Float64() >= c.rows
+				}
+				hit := at >= on && float64(u*7%users) < c.users*users && !lucky[u]
+				if hit && first < 0 {
+					first = len(rows)
+				}
+				rows = append(rows, ledger.Chance{At: int64(at * 1e9), Hit: hit, User: u})
+			}
+			from, to := float64(switchedOn(rows, first))/1e9, float64(rows[first].At)/1e9
+			if from <= on && on <= to {
+				covered++
+			}
+			width += (to - from) / runs
+		}
+		t.Logf("%s: covered %.3f, %.1f gaps wide", c.name, float64(covered)/runs, width)
+		if share := float64(covered) / runs; share < 0.94 || width > c.rowsWide {
+			t.Errorf("%s: covered in %v of the runs, %v gaps wide, want 0.95 and at most %v", c.name, share, width, c.rowsWide)
 		}
 	}
 }

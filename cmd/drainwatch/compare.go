@@ -30,6 +30,9 @@ func labels(t *fixtures.Truth) []backtest.Label {
 		if !l.Silent {
 			l.Severity = incident.Severity(i.Expect)
 		}
+		if i.SparedAt != nil {
+			l.SparedAt = *i.SparedAt
+		}
 		if i.EvidentAt != nil {
 			l.EvidentAt = *i.EvidentAt
 		}

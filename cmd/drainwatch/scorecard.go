@@ -108,10 +108,10 @@ func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card)
 	}
 	if onsets := append(groups, courses(card)...); len(onsets) > 1 {
 		fmt.Fprintln(t)
-		fmt.Fprintln(t, "ONSET\tSTATED\tHOLDS SWITCH-ON\t\tHOLDS FIRST ROW\t\tWIDTH P50\tP90\tP95\tMAX")
+		fmt.Fprintln(t, "ONSET\tSTATED\tHOLDS SWITCH-ON\t\tHOLDS FIRST ROW\t\tWIDTH P50\tP90\tP95\tMAX\tLEAST P50\tTIMES P50")
 		for _, g := range onsets {
 			x := &g.totals.Onset
-			fmt.Fprintf(t, "%s\t%d of %d\t%s\t%s\t%s\n", g.name, x.Stated.Hits, x.Stated.Of, shareCells(x.Holds), shareCells(x.Hit), spreadCells(x.Width, seconds))
+			fmt.Fprintf(t, "%s\t%d of %d\t%s\t%s\t%s\t%s\t%s\n", g.name, x.Stated.Hits, x.Stated.Of, shareCells(x.Holds), shareCells(x.Hit), spreadCells(x.Width, seconds), seconds(x.Least.P50), figure(x.Times.P50))
 		}
 	}
 	if calibration.Records > 0 {

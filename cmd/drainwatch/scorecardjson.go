@@ -62,6 +62,7 @@ type (
 		OnsetSec    float64  `json:"onset_error_sec"`
 		OnsetHeld   *bool    `json:"onset_held"`      // null where no interval is stated
 		OnsetWidth  float64  `json:"onset_width_sec"` // 0 there
+		OnsetLeast  float64  `json:"onset_least_sec"` // what the traffic allows; 0 where that is not known
 		FactorNamed *bool    `json:"factor_named"`    // null where the cause moves none, or there is no ratio
 		LedgerError *float64 `json:"ledger_error"`    // null where there is no ledger, or where nothing was owed
 		Estimate    bool     `json:"estimate"`
@@ -99,7 +100,7 @@ func writeCardJSON(w io.Writer, seeds seedRange, trials []*trial, card *backtest
 				Label: m.Label.ID, Incident: m.Record.Incident, Class: m.Class, Cause: m.Cause, Scope: m.Scope,
 				Severity: m.Severity, Confidence: m.Record.Confidence, Rows: m.Rows, Buckets: m.Buckets,
 				Pages: m.Heard.Pages, Tickets: m.Heard.Tickets, Incidents: m.Heard.Incidents, Revisions: m.Heard.Revisions,
-				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate, OnsetWidth: m.Bracket.Width.Seconds(),
+				DelaySec: m.Delay.Seconds(), OnsetSec: m.Onset.Seconds(), Estimate: m.Label.Estimate, OnsetWidth: m.Bracket.Width.Seconds(), OnsetLeast: m.Bracket.Least.Seconds(),
 			}
 			if m.Bracket.Stated {
 				j.OnsetHeld = &m.Bracket.Holds

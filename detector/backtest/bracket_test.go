@@ -10,6 +10,7 @@ import (
 // An interval is held against the moment of switching on, and against the first affected row, which may come long after.
 func TestBracket(t *testing.T) {
 	l := label("l", "metering_bug", "price", cohort("plan", "pro"), 30, 60)
+	l.SparedAt = at(25)
 	r := record("r", "metering_bug", "price", cohort("plan", "pro"), 30, 60)
 	for _, c := range []struct {
 		name               string
@@ -31,13 +32,13 @@ func TestBracket(t *testing.T) {
 			r.Onset = &incident.Onset{From: at(c.from), To: at(c.to), Level: 0.95}
 		}
 		m := Compare([]Label{l}, []incident.Record{r}).Matches[0]
-		if want := (Bracket{c.stated, c.holds, c.hit, time.Duration(c.to-c.from) * time.Minute}); m.Bracket != want {
+		if want := (Bracket{c.stated, c.holds, c.hit, time.Duration(c.to-c.from) * time.Minute, time.Duration(one(c.stated)) * 5 * time.Minute}); m.Bracket != want {
 			t.Errorf("%s: %+v, want %+v", c.name, m.Bracket, want)
 		}
 		var card Card
 		card.Add(Run{Score: Compare([]Label{l}, []incident.Record{r})})
 		o := card.Total().Onset
-		if known := one(c.onset != 0); o.Stated.Of != known || o.Stated.Hits != known*one(c.stated) || o.Holds.Hits != known*one(c.holds) || o.Width.N != known*one(c.stated) {
+		if known := one(c.onset != 0); o.Stated.Of != known || o.Stated.Hits != known*one(c.stated) || o.Holds.Hits != known*one(c.holds) || o.Width.N != known*one(c.stated) || o.Least.P50 != float64(300*o.Width.N) || o.Times.P50*300 != o.Width.P50 {
 			t.Errorf("%s: on the card %+v", c.name, o)
 		}
 	}

@@ -17,6 +17,7 @@ type Label struct {
 	Class, Cause       string
 	Scope              incident.Scope
 	OnsetAt            time.Time // when it was switched on, whether or not it hit anybody then; zero is not known
+	SparedAt           time.Time // of the last row before OnsetAt that it would have hit; zero is not known, or none
 	Course             string    // how it came, in the words of those who know: step, ramp, rollout
 	StartedAt, EndedAt time.Time // of the first and last affected row; a zero EndedAt is "goes on"
 	Overcharge         event.Sum

@@ -42,6 +42,8 @@ func (r *Row) Could(f Flag) bool {
 		return usage || r.Flags.Has(Penalised)
 	case GaugeOff:
 		return r.Gauge.Judged
+	case Duplicate, Copy:
+		return usage && r.Event.Status == event.OK && r.Event.Credits > 0
 	default:
 		return usage
 	}

@@ -3,13 +3,21 @@ package ledger
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
 )
 
 // Chance is a row that could have been affected.
 type Chance struct {
-	At  int64
-	Hit bool
+	At   int64
+	Hit  bool
+	User uint64 // hash of whose it is
+	Pair uint64 // what a charge that should not exist has in common with the one that it follows, 0 of others
 }
 
 // Odds are what the rows about a pivot are judged by: how often one is affected in quiet times, how many tell as much as one, and the
@@ -90,7 +98,10 @@ func (a *about) all() About {
 			out.Rows = append(out.Rows, c)
 		}
 	}
-	slices.SortFunc(out.Rows, func(x, y Chance) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(one(x.Hit), one(y.Hit))) })
+	slices.SortFunc(out.Rows, func(x, y Chance) int {
+		return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(one(x.Hit), one(y.Hit)), cmp.Compare(x.User, y.User), cmp.Compare(x.Pair, y.Pair))
+	})
+	out.Rows = paired(out.Rows)
 	out.Hits, out.Trials = a.hits, a.trials
 	return out
 }
@@ -98,6 +109,50 @@ func (a *about) all() About {
 func one(b bool) int {
 	if b {
 		return 1
+	}
+	return 0
+}
+
+// pairedWithin is how soon after a charge one that should not exist follows on it.
+const pairedWithin = int64(60e9)
+
+// paired leaves of a charge and those that should not exist and follow on it one hit, at the time of the first of these: that the first
+// itself is as it should be does not say that the fault spared it.
+func paired(rows []Chance) []Chance {
+	right, hit := map[uint64][]int{}, map[uint64]int64{}
+	gone := make([]bool, len(rows))
+	for i, c := range rows {
+		switch open := right[c.Pair]; {
+		case c.Pair == 0:
+		case !c.Hit:
+			right[c.Pair] = append(open, i)
+		case len(open) > 0 && c.At-rows[open[len(open)-1]].At <= pairedWithin:
+			gone[open[len(open)-1]] = true
+			right[c.Pair], hit[c.Pair] = open[:len(open)-1], c.At
+		default:
+			before, again := hit[c.Pair]
+			gone[i] = again && c.At-before <= pairedWithin
+			hit[c.Pair] = c.At
+		}
+	}
+	i := -1
+	return slices.DeleteFunc(rows, func(Chance) bool { i++; return gone[i] })
+}
+
+// pair is what a charge has in common with those that should not exist and follow on it: the request, the tokens, or the user.
+func pair(f cohort.Flag, e *event.Event) uint64 {
+	user := xxhash.Sum64String(e.User)
+	switch f {
+	case cohort.Duplicate:
+		return (user ^ bits.RotateLeft64(xxhash.Sum64String(e.RequestID), 21)) | 1
+	case cohort.Copy:
+		h := user ^ bits.RotateLeft64(xxhash.Sum64String(e.Dims[event.Model]), 21)
+		for _, n := range [...]int64{e.Input, e.Cached, e.CacheWrite, e.Output} {
+			h = bits.RotateLeft64((h^uint64(n))*0x9e3779b97f4a7c15, 29)
+		}
+		return h | 1
+	case cohort.Penalised:
+		return user | 1
 	}
 	return 0
 }

@@ -3,8 +3,11 @@ package ledger
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"pgregory.net/rapid"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -23,7 +26,7 @@ func TestAboutIsWhatTheScopeDid(t *testing.T) {
 			step := int64(rapid.IntRange(1, 9).Draw(t, "step"))
 			for range rapid.SampledFrom([]int{0, 5, 3000, 6000}).Draw(t, "rows") {
 				at += step
-				c := Chance{at, at%7 == 0}
+				c := Chance{At: at, Hit: at%7 == 0}
 				a.note(pivot, c)
 				want = append(want, c)
 			}
@@ -77,8 +80,38 @@ func TestAboutTakesChancesOnly(t *testing.T) {
 	b.Add(at(2e9, flagged(cohort.Duplicate)))
 	b.Add(at(3e9, flagged(cohort.Over)))
 	b.Add(at(20e9, flagged(cohort.Over)))
-	want := []Chance{{onset - 3600e9, false}, {onset + 1e9, true}, {onset + 3e9, true}}
+	user := xxhash.Sum64String("u1")
+	want := []Chance{{onset - 3600e9, false, user, 0}, {onset + 1e9, true, user, 0}, {onset + 3e9, true, user, 0}}
 	if got := b.Results()["inc_1"].About; !slices.Equal(got.Rows, want) || got.Trials != 0 {
 		t.Errorf("got %v and %d more, want %v", got.Rows, got.Trials, want)
+	}
+}
+
+// A charge and those that should not exist and follow on it are one chance; what has no such company is one by itself.
+func TestPaired(t *testing.T) {
+	for _, c := range []struct{ name, rows, want string }{
+		{"a row and its penalty", "a1 A2", "A2"},
+		{"a row that was spared", "a1 b2 B3", "a1 B3"},
+		{"charged three times", "a1 A2 A3", "A2"},
+		{"two rows of one user, then both their penalties", "a1 a2 A3 A4", "A3 A4"},
+		{"spared, then hit", "a1 a2 A3", "a1 A3"},
+		{"another's follows", "a1 b2 A3 B4", "A3 B4"},
+		{"a penalty alone", "A1", "A1"},
+		{"long after the row: it is not that row's", "a1 A90", "a1 A90"},
+		{"again, long after", "a1 A2 A90", "A2 A90"},
+	} {
+		parse := func(s string) (out []Chance) {
+			for f := range strings.FieldsSeq(s) {
+				at, err := strconv.Atoi(f[1:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, Chance{At: int64(at) * 1e9, Hit: f[0] < 'a', Pair: uint64(f[0] | 0x20)})
+			}
+			return out
+		}
+		if got, want := paired(parse(c.rows)), parse(c.want); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", c.name, got, want)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -172,7 +174,8 @@ func (b *Booker) Add(r cohort.Row) {
 			at = it.At(c.Flag)
 		}
 		if c.Pivot != 0 && !taken && at <= c.To && (c.User == "" || e.User == c.User) && c.Around.Matches(&e.Dims) && it.Could(c.Flag) {
-			c.about.note(c.Pivot, Chance{at, (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)})
+			off := (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)
+			c.about.note(c.Pivot, Chance{at, off, xxhash.Sum64String(e.User), pair(c.Flag, e)})
 		}
 		if c.Since != 0 && at >= c.Since && at < c.From && c.Where.Matches(&e.Dims) {
 			if !taken {
