@@ -61,10 +61,14 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 		return 0, d.cannotTakeUp(c, err)
 	}
 	next = max(next, d.record.Signals)
-	if next > a.End || next < a.Start && !torn {
-		if next > a.End || !d.keeping.acceptLoss {
+	end, err := d.endFor(ctx, d.sharing.topic, a, next)
+	if err != nil {
+		return 0, err
+	}
+	if next > end || next < a.Start && !torn {
+		if next > end || !d.keeping.acceptLoss {
 			return 0, d.refuse(afresh+"; where retention removed records, go on without them with --accept-loss",
-				"what was decided goes on from offset %d of %s, which holds %d to %d", next, d.sharing.topic, a.Start, a.End)
+				"what was decided goes on from offset %d of %s, which holds %d to %d", next, d.sharing.topic, a.Start, end)
 		}
 		if err := d.accept(ctx, loss{topic: d.sharing.topic, from: next, to: a.Start, since: c.About.SavedAt, means: lostDecisions}); err != nil {
 			return 0, err

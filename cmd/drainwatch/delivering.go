@@ -66,9 +66,13 @@ func (d *delivering) Assigned(ctx context.Context, a stream.Assignment) (int64, 
 		return 0, err
 	}
 	from := n.From()
-	if from > a.End {
+	end, err := d.endFor(ctx, d.topic("alerts"), a, from)
+	if err == nil && from > end {
+		err = d.refuse(afresh, "alerts were delivered up to offset %d of %s, which ends at %d: the topic was truncated or made anew", from, d.topic("alerts"), end)
+	}
+	if err != nil {
 		_ = n.Close()
-		return 0, d.refuse(afresh, "alerts were delivered up to offset %d of %s, which ends at %d: the topic was truncated or made anew", from, d.topic("alerts"), a.End)
+		return 0, err
 	}
 	d.mu.Lock()
 	d.claim, d.notifier, d.outbox, d.end, d.started = claim, n, outbox, a.End, false

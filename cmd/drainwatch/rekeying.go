@@ -91,8 +91,12 @@ func (k *rekeying) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 	case from < 0:
 		from = max(k.record.First[a.Partition], a.Start) // nothing of it was written
 	}
-	if from > a.End {
-		return 0, refuse(afresh, "partition %d ends at offset %d, and was repartitioned up to %d: the topic was truncated or made anew", a.Partition, a.End, from)
+	end, err := k.s.endFor(ctx, topic, a, from)
+	if err != nil {
+		return 0, err
+	}
+	if from > end {
+		return 0, refuse(afresh, "partition %d ends at offset %d, and was repartitioned up to %d: the topic was truncated or made anew", a.Partition, end, from)
 	}
 	if mark.Offset >= 0 {
 		is, ok, err := lastRecord(ctx, k.s.client, topic, a.Partition, mark.Offset, mark.Offset+1)

@@ -194,13 +194,17 @@ func (s *soak) check(t *testing.T, j *journey) {
 	line := fmt.Sprintf("soak: kills=%d rows=%d lost=%d doubled=%d incidents_missing=%d ledger_off=%d",
 		s.kills+s.brokers, len(j.rows), max(rows-counted, 0), max(counted-rows, 0), missing, off)
 	t.Logf("%d kills of instances, %d of brokers, %d zombies\n%s", s.kills, s.brokers, s.zombies, line)
+	if _, again := s.b.told(t, "drainwatch.alerts"); len(again) > 0 {
+		t.Logf("written twice, alike: %v", again)
+	}
 	if *soakLine != "" {
 		if err := os.WriteFile(*soakLine, []byte(line+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if counted != rows || missing+off > 0 {
-		t.Errorf("want %d rows and\n%s\ngot %d rows and\n%s", rows, strings.Join(want, "\n"), counted, strings.Join(verdicts(s.b.alerts(t, "drainwatch.alerts"), nil), "\n"))
+		said, _ := s.b.told(t, "drainwatch.alerts")
+		t.Errorf("want %d rows and\n%s\ngot %d rows and\n%s", rows, strings.Join(want, "\n"), counted, strings.Join(verdicts(said, nil), "\n"))
 	}
 }
 
@@ -238,7 +242,8 @@ func (s *soak) heard(t *testing.T) {
 
 // differences counts the incidents that are missing, or too many, and those of which onset, users or money are not the books'.
 func (s *soak) differences(t *testing.T, want []string) (missing, off int) {
-	got := verdicts(slices.DeleteFunc(s.b.alerts(t, "drainwatch.alerts"), func(r incident.Record) bool { return r.Status != incident.Resolved }), nil)
+	said, _ := s.b.told(t, "drainwatch.alerts")
+	got := verdicts(slices.DeleteFunc(said, func(r incident.Record) bool { return r.Status != incident.Resolved }), nil)
 	what := func(l string) string { return l[:strings.Index(l, " from ")] }
 	left := slices.Clone(got)
 	for _, l := range want {

@@ -145,18 +145,31 @@ func (b broker) send(t *testing.T, topic string, rows []row) {
 // alerts returns the last revision of each incident in an alerts topic. A pair that stands there twice is an error.
 func (b broker) alerts(t *testing.T, topic string) []incident.Record {
 	t.Helper()
+	last, again := b.told(t, topic)
+	if len(again) > 0 {
+		t.Errorf("%v are there twice", again)
+	}
+	return last
+}
+
+// told is alerts where answers to writes are lost: a pair may stand there again, and says the same.
+func (b broker) told(t *testing.T, topic string) (last []incident.Record, again []string) {
+	t.Helper()
 	var seen latest
-	pairs := map[string]bool{}
+	pairs := map[string]string{}
 	for _, m := range b.read(t, topic) {
 		r := parseAlert(t, string(m.Value))
 		pair := fmt.Sprint(r.Incident, " revision ", r.Revision)
-		if pairs[pair] {
-			t.Errorf("%s is there twice", pair)
+		switch was, twice := pairs[pair]; {
+		case twice && was != string(m.Value):
+			t.Errorf("%s says\n%s\nand then\n%s", pair, was, m.Value)
+		case twice:
+			again = append(again, pair)
 		}
-		pairs[pair] = true
+		pairs[pair] = string(m.Value)
 		seen.add(r)
 	}
-	return seen.list()
+	return seen.list(), again
 }
 
 func ledgerLines(t *testing.T, rows []ledger.Row) map[string][]string {

@@ -188,6 +188,23 @@ func testAboveEnd(t *testing.T, c *cluster) {
 	wantOffsetError(t, err, topic, 7, 0, 5, 2)
 }
 
+// Who is given a partition may know more of the log than was there when its end was asked for: others go on until they hear of it.
+func testMovedEnd(t *testing.T, c *cluster) {
+	topic := c.topic(t, 1)
+	client := c.client(t)
+	write(t, client, topic, numbered(5, func(int) string { return "" }))
+	h := newCollector()
+	h.from = func(a stream.Assignment) int64 {
+		write(t, client, topic, numbered(4, func(int) string { return "" }))
+		return a.End + 3
+	}
+	h.start(t, client, topic, "g-"+topic)
+	eventually(t, "the last record", func() bool { return h.idleAt(0) == 9 })
+	if got := h.values(0); len(got) != 1 || got[0] != "value 3" {
+		t.Fatalf("read %q", got)
+	}
+}
+
 // run starts a member at an offset and returns what ends it.
 func run(t *testing.T, client *stream.Client, topic string, from int64) error {
 	t.Helper()

@@ -50,6 +50,7 @@ var cases = []struct {
 	{"an offset that retention took is named", false, testBelowStart},
 	{"retention overtakes a reader", false, testOvertaken},
 	{"an offset above the end is named", false, testAboveEnd},
+	{"an offset may be above the end that was", false, testMovedEnd},
 	{"topics are created or checked", false, testTopics},
 	{"a compacted topic is read to its end", false, testCompacted},
 	{"aborted records and markers are not rows", false, testTransactions},

@@ -16,7 +16,7 @@ import (
 type Assignment struct {
 	Partition  int32
 	Committed  int64 // -1: the group has committed nothing
-	Start, End int64 // of the log now
+	Start, End int64 // of the log as it was shortly before
 	Begin      int64 // where Config.Start begins, for a partition that was never read
 }
 
@@ -207,6 +207,13 @@ func (c *Consumer) read(ctx context.Context, partition int32, committed int64) e
 	defer c.handler.Revoked(partition)
 	if p.next, err = c.handler.Assigned(ctx, a); err != nil {
 		return err
+	}
+	if p.next > a.End { // the handler may know what was written since the end was asked for
+		_, end, err := c.client.Bounds(ctx, c.topic, partition)
+		if err != nil {
+			return err
+		}
+		a.End = end
 	}
 	if p.next < a.Start || p.next > a.End {
 		return &OffsetError{Topic: c.topic, Partition: partition, Asked: p.next, Start: a.Start, End: a.End}
