@@ -19,6 +19,7 @@ const (
 	measureBase  = 130 // users' hours that the quiet mean of a measure in a value has to stand on
 	briefWindow  = cohort.BriefSpan - cohort.Five
 	broadNats    = 8 // for more of a cohort's users being above their past than usual: a busy few speak for nobody else
+	oldNats      = 8 // of the same where nothing in it is new, beyond the logarithm of how many values there are
 )
 
 // clientDims are the dimensions that a client fault may lie along; the rest belong to the row, not to its client.
@@ -64,6 +65,16 @@ func (f *fleet) normal(v *cohort.Value, m cohort.Measure) (mean, variance float6
 	return mean, max(variance, 0.05)
 }
 
+// reference returns what a measure has to stand above, given its quiet mean. Who never had a request that nobody asked for stands at
+// 0 of Background, and who had some stands below it most of the time: a value with more of the former than others have stands
+// above everybody's mean without a request more. So nothing below 0 is above it there.
+func reference(m cohort.Measure, mean float64) float64 {
+	if m == cohort.Background {
+		return max(mean, 0)
+	}
+	return mean
+}
+
 // young says whether a value appeared too lately to have a past of its own: a release would teach its own fault.
 func (f *fleet) young(v *cohort.Value) bool {
 	return slices.Contains(adoptable, v.Dim) && v.First >= f.first+cohort.Hour && f.now-v.First < 7*24*cohort.Hour
@@ -72,7 +83,7 @@ func (f *fleet) young(v *cohort.Value) bool {
 // evidence returns the nats for a shift of m upwards, over a stretch of a value that is brief or not.
 func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, brief bool) (nats, shift float64) {
 	mean, variance := f.normal(v, m)
-	shift = w.Mean() - mean
+	shift = w.Mean() - reference(m, mean)
 	if shift < measureShift {
 		return 0, shift
 	}
@@ -110,10 +121,22 @@ func counted(w *cohort.Moment, brief bool) (up, users float64) {
 
 // broad says whether more users stand above their own past than usually do.
 func (f *fleet) broad(m cohort.Measure, up, users float64, brief bool) bool {
+	return up >= float64(f.rules.MinUsers) && f.breadth(m, up, users, brief) >= broadNats
+}
+
+// breadth returns the nats for more users standing above their own past than usually do.
+func (f *fleet) breadth(m cohort.Measure, up, users float64, brief bool) float64 {
 	b := f.store.All.Base(m)
 	usualUp, usualUsers := counted(&b, brief)
-	usual := (usualUp + 3) / (usualUsers + 10)
-	return up >= float64(f.rules.MinUsers) && localise.Binomial(usual, 1)(localise.Sums{up, users}) >= broadNats
+	return localise.Binomial((usualUp+3)/(usualUsers+10), 1)(localise.Sums{up, users})
+}
+
+// byChance says whether it is no wonder that so many users of a scope stand above their past since an instant, of all the values that
+// there are: seven of fifteen, where one in fourteen is usual, are found somewhere in most fortnights. Who counts again in the next span
+// says nothing new. A release is one of few, and has a reason.
+func (f *fleet) byChance(m cohort.Measure, up, users float64, from int64) bool {
+	brief := f.brief(m, from)
+	return f.breadth(m, up, users, brief)/f.spansSince(from, brief) < oldNats+math.Log(float64(1+len(f.store.Values)))
 }
 
 func (f *fleet) shifted(m cohort.Measure, spans []int64) (from int64, ok bool) {
@@ -191,20 +214,27 @@ func (f *fleet) atOnce(l *live, from int64) float64 {
 	if l.inside.Moments == nil {
 		return 0
 	}
-	brief, span := f.brief(l.measure, from), cohort.SpanHours*cohort.Hour
+	brief := f.brief(l.measure, from)
+	up, _ := counted(&l.inside.Moments[l.measure], brief)
+	return up / f.spansSince(l.onset, brief)
+}
+
+// spansSince returns in how many spans a user may have counted since an instant.
+func (f *fleet) spansSince(at int64, brief bool) float64 {
+	span := cohort.SpanHours * cohort.Hour
 	if brief {
 		span = cohort.BriefSpan
 	}
-	up, _ := counted(&l.inside.Moments[l.measure], brief)
-	return up / math.Ceil(max(1, float64(f.now-l.onset)/float64(span)))
+	return math.Ceil(max(1, float64(f.now-at)/float64(span)))
 }
 
 func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	cluster := clusterOf(b.Measure, f.perHour(b.Measure))
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
-	cuts := f.worthy(localise.Search(t.Table, localise.Shift(mean, variance, 1, 1/cluster), 2))
-	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-mean < measureShift || f.says(verdict.Breadth, !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from)))) {
+	least := reference(b.Measure, mean)
+	cuts := f.worthy(localise.Search(t.Table, localise.Shift(least, variance, 1, 1/cluster), 2))
+	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-least < measureShift || f.says(verdict.Breadth, !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from)))) {
 		cuts = cuts[1:]
 	}
 	if len(cuts) == 0 || cuts[0].Score < f.nats(RuleMeasures) {
@@ -228,9 +258,9 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)
 		return false // without turns, everybody's requests are a busy hour
 	}
-	if f.says(verdict.FewAtOnce, f.adoptedIn(l) == "" && f.atOnce(l, from) < float64(f.rules.MinUsers)) {
+	if few := f.atOnce(l, from) < float64(f.rules.MinUsers) || f.byChance(b.Measure, best.Sums[2], best.Sums[3], from); f.says(verdict.FewAtOnce, f.adoptedIn(l) == "" && few) {
 		// What is not new does not begin to fail for one user now and for another tonight: those are people's own loops and programs.
-		f.sparedCohort(RuleMeasures, l, "few_at_once", "%s of %s: nothing in it is new, and %.1f users at a time stand above their past", b.Measure, l.where, f.atOnce(l, from))
+		f.sparedCohort(RuleMeasures, l, "few_at_once", "%s of %s: nothing in it is new, and %.0f of %.0f users stand above their past, %.1f at a time", b.Measure, l.where, best.Sums[2], best.Sums[3], f.atOnce(l, from))
 		return false
 	}
 	if to := f.expected(l, cause); to > 0 {

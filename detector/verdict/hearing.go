@@ -35,7 +35,7 @@ const (
 	Crowded                                                      // a few who do much are no surge
 	DeviceShared                                                 // young accounts on one device
 	LongAnswers                                                  // what seems too short repeats answers that are longer than ever
-	FewAtOnce                                                    // nothing in it is new, and few of its users do more at one time
+	FewAtOnce                                                    // nothing in it is new, and few of its users do more at one time, or no more than chance has somewhere
 	Disordered                                                   // so many rows come late that their order tells nothing
 	NumSignals
 )

@@ -1,0 +1,65 @@
+package detector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+)
+
+// Where nothing is new, a fortnight of looks at fifty values of fifteen users, one in fourteen of whom stands above the past, has
+// some that look broad, and none that is told; six of six is.
+func TestBroadByChance(t *testing.T) {
+	const m, values = cohort.RequestsPerTurn, 400
+	f := fleetOf(1000)
+	at := f.now - 2*cohort.Hour
+	var everybody *cohort.Series
+	for i := range values {
+		everybody = f.store.Series(&cohort.Leaf{Values: [event.NumDims]string{event.Org: fmt.Sprint("o", i)}}, at)
+	}
+	c := &cohort.Cell{Moments: new([cohort.NumMoments]cohort.Moment)}
+	c.Moments[m] = cohort.Moment{N: 14_000, Users: 14_000, Days: 14_000, Up: 1_000}
+	f.store.Add(everybody, at, c)
+	f.store.All.Learn(f.now, func(cohort.Flag) bool { return false }, func(cohort.Measure) bool { return false })
+	rng := rand.New(rand.NewPCG(1, 1))
+	const fortnights, looks, users = 50, 14 * 8 * 50, 15
+	broad, told := 0, 0
+	for range fortnights * looks {
+		up := 0.0
+		for range users {
+			if rng.IntN(14) == 0 {
+				up++
+			}
+		}
+		if f.broad(m, up, users, false) {
+			broad++
+			if !f.byChance(m, up, users, f.now-cohort.Hour) {
+				told++
+			}
+		}
+	}
+	if broad == 0 || told > 0 {
+		t.Errorf("in %d fortnights %d values look broad and %d are told", fortnights, broad, told)
+	}
+	if f.byChance(m, 6, 6, f.now-cohort.Hour) || f.byChance(m, 12, 12, f.now-6*cohort.Hour) {
+		t.Error("six of six are chance")
+	}
+	if !f.byChance(m, 10, 20, f.now-6*cohort.Hour) {
+		t.Error("five of ten, twice, are ten of twenty")
+	}
+}
+
+// Users who never had a request that nobody asked for are no evidence of more of them.
+func TestReferenceOfBackground(t *testing.T) {
+	if x := reference(cohort.Background, -0.25); x != 0 {
+		t.Errorf("%v", x)
+	}
+	if x := reference(cohort.Background, 0.1); x != 0.1 {
+		t.Errorf("%v", x)
+	}
+	if x := reference(cohort.Uncached, -0.25); x != -0.25 {
+		t.Errorf("%v", x)
+	}
+}
