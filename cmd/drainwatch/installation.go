@@ -124,7 +124,7 @@ func (in *installation) verify(ctx context.Context, k kafkaLog, internal string)
 	refuse := func(format string, args ...any) error {
 		return &lostStateError{
 			in.Topic, fmt.Sprintf(format, args...),
-			"if that is meant, start afresh with another ingest.group or topics.prefix; if not, connect to what " + internal + " speaks of",
+			afresh + "; if not, connect to what " + internal + " speaks of",
 		}
 	}
 	if in.V != installationVersion {
@@ -177,7 +177,7 @@ func loadInstallation(ctx context.Context, client *stream.Client, internal, grou
 			found = nil
 			return &lostStateError{
 				topic, fmt.Sprintf("the installation record at %s/%d offset %d cannot be read: %v", internal, m.Partition, m.Offset, err),
-				"restore the topic, or start afresh with another ingest.group",
+				"restore the topic; " + afresh,
 			}
 		}
 		return nil

@@ -127,8 +127,9 @@ func (s *service) foreign(ctx context.Context) error {
 	return err
 }
 
-// afresh is what to do where a topic is another than the one that was read.
-const afresh = "if that is meant, start afresh with another ingest.group or topics.prefix"
+// afresh is what to do where a topic is another than the one that was read, and what that loses.
+const afresh = "if that is meant, start afresh with another ingest.group or topics.prefix (--group, --prefix): what was learned of users and of usual hours is " +
+	"learned anew, and incidents that fire stay as they are"
 
 // refuse says what to do, and what was found.
 func (s *service) refuse(remedy, format string, args ...any) error {

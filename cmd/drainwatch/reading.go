@@ -17,7 +17,7 @@ func (s *service) Assigned(ctx context.Context, a stream.Assignment) (int64, err
 	p := s.parts[a.Partition]
 	if p == nil {
 		s.mu.Unlock()
-		return 0, &lostStateError{s.conf.sourceTopic(), fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), "start afresh with another ingest.group or topics.prefix"}
+		return 0, &lostStateError{s.conf.sourceTopic(), fmt.Sprintf("partition %d is new: users may have moved between partitions", a.Partition), afresh}
 	}
 	if a.Committed > a.End {
 		s.mu.Unlock()
