@@ -46,6 +46,17 @@ func TestBlindness(t *testing.T) {
 			rows: func(_ int32, minute int) bool { return minute < 10 || minute >= 30 },
 		},
 		{
+			name: "brokers away, and what came before is old by now", want: []string{"kafka page 12-31"},
+			change: between(10, 30, func(x *seen, minute int) {
+				for p, s := range x.parts {
+					s.heardAt, s.atEnd = ago(x, minute-10), ago(x, minute-10)
+					x.parts[p] = s
+				}
+				x.health.Head = x.at.Add(-time.Hour)
+			}),
+			rows: func(_ int32, minute int) bool { return minute < 10 || minute >= 30 },
+		},
+		{
 			name: "one partition is read late", want: []string{"lag ticket 15-25", "lag page 25-42"},
 			change: between(10, 40, func(x *seen, minute int) {
 				s := x.parts[1]

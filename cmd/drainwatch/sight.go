@@ -84,7 +84,7 @@ func (g *sight) measures(x *seen) []measure {
 	deaf := kafka.value >= blindKinds["kafka"].limit.Clear // the cause of what else would be measured
 	out := append([]measure{kafka, measureLag(x, deaf)}, measureSilence(x, deaf)...)
 	was, now := g.take(x)
-	out = append(out, measureUnreadable(was, now), measureSkew(was, now), measureDropped(was, now), measureKeys(x))
+	out = append(out, measureUnreadable(was, now), measureSkew(was, now, deaf), measureDropped(was, now), measureKeys(x))
 	for _, s := range x.sinks {
 		m := measure{kind: notify.SinkTrouble, about: s.Name, value: s.Failing.Seconds(), since: x.at.Add(-s.Failing), title: "Not delivered: alerts do not reach the sink " + s.Name, detail: s.Error}
 		if s.Gone {
@@ -208,9 +208,10 @@ func measureUnreadable(was, now *sample) measure {
 	return m
 }
 
-func measureSkew(was, now *sample) measure {
+// measureSkew takes how far the times of rows are from the clock, or from each other's. What nobody can send does not come late.
+func measureSkew(was, now *sample, deaf bool) measure {
 	m := measure{kind: "skew", value: unknown}
-	if now == nil || now.health.Head.IsZero() {
+	if deaf || now == nil || now.health.Head.IsZero() {
 		return m
 	}
 	h := &now.health
