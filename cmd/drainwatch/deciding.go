@@ -61,7 +61,7 @@ func (d *deciding) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 		return 0, d.cannotTakeUp(c, err)
 	}
 	next = max(next, d.record.Signals)
-	end, err := d.endFor(ctx, d.sharing.topic, a, next)
+	end, err := d.client.EndFor(ctx, d.sharing.topic, a, next)
 	if err != nil {
 		return 0, err
 	}

@@ -66,7 +66,7 @@ func (d *delivering) Assigned(ctx context.Context, a stream.Assignment) (int64, 
 		return 0, err
 	}
 	from := n.From()
-	end, err := d.endFor(ctx, d.topic("alerts"), a, from)
+	end, err := d.client.EndFor(ctx, d.topic("alerts"), a, from)
 	if err == nil && from > end {
 		err = d.refuse(afresh, "alerts were delivered up to offset %d of %s, which ends at %d: the topic was truncated or made anew", from, d.topic("alerts"), end)
 	}

@@ -38,16 +38,6 @@ func (s *service) Assigned(ctx context.Context, a stream.Assignment) (int64, err
 	return min(max(next, a.Start), a.End), nil
 }
 
-// endFor returns where a log ends that somebody has read up to some place. Since the assignment was made others may have written more, read it
-// and said so: then the end is asked for once more, before anything is said to be lost.
-func (s *service) endFor(ctx context.Context, topic string, a stream.Assignment, place int64) (end int64, err error) {
-	if place <= a.End {
-		return a.End, nil
-	}
-	_, end, err = s.client.Bounds(ctx, topic, a.Partition)
-	return end, err
-}
-
 // feedAtOnce is how many records are handed to the engine in one piece: taken whole or, when ctx ends, not at all.
 const feedAtOnce = 512
 

@@ -91,7 +91,7 @@ func (k *rekeying) Assigned(ctx context.Context, a stream.Assignment) (int64, er
 	case from < 0:
 		from = max(k.record.First[a.Partition], a.Start) // nothing of it was written
 	}
-	end, err := k.s.endFor(ctx, topic, a, from)
+	end, err := k.s.client.EndFor(ctx, topic, a, from)
 	if err != nil {
 		return 0, err
 	}

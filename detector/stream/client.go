@@ -133,8 +133,7 @@ func (c *Client) ask(ctx context.Context, key linkKey, req protocol.Message, lon
 	}
 	res, err := l.roundTrip(ctx, req, longer)
 	if err != nil {
-		c.drop(key, l)
-		c.distrust(key.addr, err)
+		c.drop(key, l, err)
 	}
 	return res, err
 }
@@ -155,7 +154,9 @@ func (c *Client) distrust(addr string, err error) {
 	}
 }
 
-func (c *Client) drop(key linkKey, l *link) {
+// drop gives up a shared connection on which something went wrong.
+func (c *Client) drop(key linkKey, l *link, err error) {
+	c.distrust(key.addr, err)
 	l.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,6 +181,16 @@ func (c *Client) Bounds(ctx context.Context, topic string, partition int32) (sta
 		return err
 	})
 	return start, end, err
+}
+
+// EndFor returns where a log ends that somebody has read up to some place, given what an assignment says of it. Since that was made others may
+// have written more, read it and said so: then the end is asked for once more, before anything is said to be lost.
+func (c *Client) EndFor(ctx context.Context, topic string, a Assignment, place int64) (end int64, err error) {
+	if place <= a.End {
+		return a.End, nil
+	}
+	_, end, err = c.Bounds(ctx, topic, a.Partition)
+	return end, err
 }
 
 // StableEnd returns the offset up to which a partition can be read now: open transactions end it.
@@ -228,8 +239,7 @@ func (c *Client) withLeader(ctx context.Context, topic string, partition int32, 
 		}
 		if err = fn(l); err != nil {
 			if _, ok := errors.AsType[kafka.Error](err); !ok {
-				c.drop(key, l)
-				c.distrust(addr, err)
+				c.drop(key, l, err)
 			}
 		}
 		return err

@@ -208,12 +208,8 @@ func (c *Consumer) read(ctx context.Context, partition int32, committed int64) e
 	if p.next, err = c.handler.Assigned(ctx, a); err != nil {
 		return err
 	}
-	if p.next > a.End { // the handler may know what was written since the end was asked for
-		_, end, err := c.client.Bounds(ctx, c.topic, partition)
-		if err != nil {
-			return err
-		}
-		a.End = end
+	if a.End, err = c.client.EndFor(ctx, c.topic, a, p.next); err != nil {
+		return err
 	}
 	if p.next < a.Start || p.next > a.End {
 		return &OffsetError{Topic: c.topic, Partition: partition, Asked: p.next, Start: a.Start, End: a.End}
