@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,11 +122,7 @@ func TestCalibrateErrors(t *testing.T) {
 func TestCalibrateOfATopic(t *testing.T) {
 	b := startBroker(t)
 	b.topic(t, "usage", 3)
-	var lines []string
-	for i := range 600 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", append(lines, "no row")...)
+	b.produce(t, "usage", append(usageRows(600), "no row")...)
 	conf := filepath.Join(t.TempDir(), "conf.yaml")
 	if err := os.WriteFile(conf, []byte("ingest: {brokers: ['"+b.address+"']}\n"), 0o644); err != nil {
 		t.Fatal(err)

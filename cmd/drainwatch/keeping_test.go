@@ -18,11 +18,7 @@ func TestRunRefusesCheckpoints(t *testing.T) {
 	t.Setenv("DRAINWATCH_STATE_PATH", kept)
 	b := startBroker(t)
 	b.topic(t, "usage", 1)
-	var lines []string
-	for i := range 100 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", lines...)
+	b.produce(t, "usage", usageRows(100)...)
 	args := func(more ...string) []string {
 		return append([]string{"run", "--brokers", b.address, "--api", "127.0.0.1:0", "--log-format", "json"}, more...)
 	}
@@ -112,11 +108,7 @@ func TestFault26CheckpointsDeleted(t *testing.T) {
 	t.Setenv("DRAINWATCH_STATE_STORE", "kafka")
 	b := startBroker(t)
 	b.topic(t, "usage", 1)
-	var lines []string
-	for i := range 100 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", lines...)
+	b.produce(t, "usage", usageRows(100)...)
 	const topic = "drainwatch.internal.checkpoints"
 	for _, tt := range []struct{ name, says string }{
 		{"first", "run: first start"}, {"next", "run: goes on from a checkpoint"}, {"deleted", "run: reads a partition from its beginning"},

@@ -19,11 +19,7 @@ func TestAcceptedLossIsAnAlert(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	b.topic(t, "usage", 1)
-	var lines []string
-	for i := range 100 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", lines...)
+	b.produce(t, "usage", usageRows(100)...)
 	state := t.TempDir()
 	receiver := startHook(t, http.StatusNoContent, "")
 	config := writeFile(t, "run.yaml", fmt.Appendf(nil, "state: {path: %q, every: 1s}\nsinks: [%s]\n", state, receiver.webhook(t, "team")))
@@ -88,11 +84,7 @@ func TestAcceptedLossOfState(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	b.topic(t, "usage", 1)
-	var lines []string
-	for i := range 100 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", lines...)
+	b.produce(t, "usage", usageRows(100)...)
 	in, err := survey(t.Context(), b, "usage", "drainwatch", "earliest")
 	if err != nil {
 		t.Fatal(err)

@@ -129,8 +129,8 @@ func TestRekeyingRefuses(t *testing.T) {
 	b := startBroker(t)
 	b.topic(t, "usage", 2)
 	var rows []row
-	for i := range 100 {
-		rows = append(rows, row{text: usageRow(fmt.Sprintf("user-%d", i%20), i)})
+	for _, text := range usageRows(100) {
+		rows = append(rows, row{text: text})
 	}
 	b.scatter(t, "usage", rows)
 	args := func(more ...string) []string {

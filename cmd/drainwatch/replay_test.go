@@ -20,6 +20,14 @@ func usageRow(user string, i int) string {
 	return fmt.Sprintf(`{"id":"%s-%d","user":%q,"time":%q,"model":"m","plan":"pro","credits":"0.011250000","input_tokens":1000,"output_tokens":1000}`, user, i, user, at)
 }
 
+// usageRows are n such rows, of twenty users in turn.
+func usageRows(n int) (lines []string) {
+	for i := range n {
+		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
+	}
+	return lines
+}
+
 func TestReplayDeadLetters(t *testing.T) {
 	input := strings.Join([]string{
 		usageRow("a", 1),

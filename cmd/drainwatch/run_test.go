@@ -165,11 +165,7 @@ func TestRun(t *testing.T) {
 	t.Setenv("DRAINWATCH_STATE_PATH", t.TempDir())
 	b := startBroker(t)
 	b.topic(t, "usage", 3)
-	var lines []string
-	for i := range 300 {
-		lines = append(lines, usageRow(fmt.Sprintf("user-%d", i%20), i))
-	}
-	b.produce(t, "usage", append(lines, `{"id":"x"`, `{"id":"1","user":"u"}`)...)
+	b.produce(t, "usage", append(usageRows(300), `{"id":"x"`, `{"id":"1","user":"u"}`)...)
 	probes := freeAddress(t)
 	args := []string{"run", "--brokers", b.address, "--api", "127.0.0.1:0", "--probes", probes, "--prefix", "dw.", "--log-format", "json"}
 
