@@ -153,6 +153,9 @@ func TestRobustLinearSaysWhatItCannotTellApart(t *testing.T) {
 			if !slices.Equal(f.Identified, c.want) {
 				t.Errorf("identified %v, want %v (coefficients %v)", f.Identified, c.want, f.Coef)
 			}
+			if got := stats.Apart(b.x, b.tol); !slices.Equal(got, c.want) {
+				t.Errorf("told apart over all rows: %v, want %v", got, c.want)
+			}
 			if f.Share < 0.65 {
 				t.Errorf("only %v of the rows predicted, 0.7 obey", f.Share)
 			}
@@ -254,6 +257,9 @@ func TestRobustLinearRefusesBadData(t *testing.T) {
 	mustPanic(t, "columns", func() {
 		_, _ = stats.RobustLinear([][]float64{make([]float64, 7)}, []float64{1}, []float64{1}, rng)
 	})
+	mustPanic(t, "apart: lengths", func() { stats.Apart(ok().x, nil) })
+	mustPanic(t, "apart: ragged", func() { b := ok(); b.x[1] = b.x[1][:2]; stats.Apart(b.x, b.tol) })
+	mustPanic(t, "apart: columns", func() { stats.Apart([][]float64{make([]float64, 7)}, []float64{1}) })
 	mustPanic(t, "predict", func() { stats.Fit{Coef: []float64{1}}.Predict([]float64{1, 2}) })
 }
 
@@ -275,6 +281,12 @@ func ExampleRobustLinear() {
 	}
 	fmt.Printf("%.3f and %.3f a million tokens, obeyed by %.0f%%\n", fit.Coef[0]*1e6, fit.Coef[1]*1e6, 100*fit.Share)
 	// Output: 1.250 and 10.000 a million tokens, obeyed by 66%
+}
+
+func ExampleApart() {
+	x := [][]float64{{1000, 500, 20}, {2000, 1000, 90}, {1500, 750, 10}, {800, 400, 35}} // the second is always half of the first
+	fmt.Println(stats.Apart(x, []float64{1, 1, 1, 1}))
+	// Output: [false false true]
 }
 
 func BenchmarkRobustLinear(b *testing.B) {

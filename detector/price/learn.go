@@ -64,6 +64,7 @@ type learner struct {
 	next   int // sample size at which to try again
 	whole  *fit
 	full   bool      // the sample has been full once: what is learned is learned
+	stale  stale     // what the last full sample told, if it taught nothing
 	by     event.Dim // split dimension, NumDims if none
 	parts  map[string]*fit
 	thin   map[string][]event.Event // rows of plans that the sample held too few of
@@ -98,7 +99,7 @@ func (l *learner) observe(e *event.Event) {
 		return
 	}
 	l.next += sampleMin
-	if len(l.users) < sampleMinUsers && len(l.sample) < sampleMax {
+	if len(l.users) < sampleMinUsers && len(l.sample) < sampleMax || l.full && !l.news() {
 		return
 	}
 	l.learn()
@@ -149,6 +150,8 @@ func keep(e *event.Event) event.Event {
 }
 
 func (l *learner) learn() {
+	before := *l
+	defer func() { l.learned(&before) }()
 	whole, explained := fitSample(l.sample)
 	switch {
 	case l.whole != nil && !l.whole.rough:
@@ -224,12 +227,17 @@ func (l *learner) split(share float64) {
 func (f *fit) share(rows []event.Event) float64 {
 	n := 0
 	for i := range rows {
-		want := f.list(&rows[i], false).round(f.round, HalfUp)
-		if d := rows[i].Credits - want; max(d, -d) <= f.slack(want) {
+		if f.obeyed(&rows[i]) {
 			n++
 		}
 	}
 	return float64(n) / float64(len(rows))
+}
+
+func (f *fit) obeyed(e *event.Event) bool {
+	want := f.list(e, false).round(f.round, HalfUp)
+	d := e.Credits - want
+	return max(d, -d) <= f.slack(want)
 }
 
 // slack returns the difference from a charge that is still noise.
@@ -242,18 +250,11 @@ func fitSample(rows []event.Event) (*fit, float64) {
 	if len(rows) < 12 {
 		return nil, 0
 	}
+	x, y := columns(rows)
 	round := quantum(rows)
-	x, y := make([][]float64, len(rows)), make([]float64, len(rows))
-	for i, e := range rows {
-		written := min(e.CacheWrite, e.Input-e.Cached) // as vector.list prices it
-		x[i] = []float64{float64(e.Input-e.Cached-written) / 1e6, float64(e.Cached) / 1e6, float64(written) / 1e6, float64(e.Output) / 1e6}
-		y[i] = e.Credits.Float64()
-	}
-	slack := make([]float64, len(rows))
+	var slack []float64
 	law := func(tol float64) (stats.Fit, bool) {
-		for i := range slack {
-			slack[i] = tol*y[i] + 2*round.Float64()
-		}
+		slack = slacks(y, tol, round)
 		f, err := stats.RobustLinear(x, y, slack, rand.New(rand.NewPCG(1, uint64(len(rows)))))
 		return f, err == nil && f.Share >= 0.5
 	}
@@ -291,6 +292,28 @@ func fitSample(rows []event.Event) (*fit, float64) {
 		return out, share
 	}
 	return nil, 0
+}
+
+// columns returns what a law is fitted to: millions of tokens of each kind, as vector.list prices them, and charges.
+func columns(rows []event.Event) (x [][]float64, y []float64) {
+	x, y = make([][]float64, len(rows)), make([]float64, len(rows))
+	kinds := make([][4]float64, len(rows))
+	for i := range rows {
+		e := &rows[i]
+		written := min(e.CacheWrite, e.Input-e.Cached)
+		kinds[i] = [4]float64{float64(e.Input-e.Cached-written) / 1e6, float64(e.Cached) / 1e6, float64(written) / 1e6, float64(e.Output) / 1e6}
+		x[i], y[i] = kinds[i][:], e.Credits.Float64()
+	}
+	return x, y
+}
+
+// slacks returns by how much charges y may be off a law that holds to tol, rounded as they are.
+func slacks(y []float64, tol float64, round event.Credits) []float64 {
+	s := make([]float64, len(y))
+	for i := range s {
+		s[i] = tol*y[i] + 2*round.Float64()
+	}
+	return s
 }
 
 // scatter returns how far charges lie from the law in credits, where that is more than the rounding seen: a meter may round

@@ -34,6 +34,10 @@ func (l *learner) code(c *state.Coder) {
 	state.Ints(c, &l.next)
 	state.Opt(c, &l.whole, func(f *fit) { f.code(c) })
 	c.Bools(&l.full)
+	state.Ints(c, &l.stale.times, &l.stale.off)
+	for k := range l.stale.apart {
+		c.Bools(&l.stale.apart[k])
+	}
 	if state.Uints(c, &l.by); l.by > event.NumDims {
 		c.Fail("there is no dimension %d", l.by)
 	}
