@@ -250,10 +250,12 @@ func withoutIngest(config string) string {
 	return regexp.MustCompile(`(?m)^ingest:.*\n(?:[ ]+.*\n)*`).ReplaceAllString(config, "")
 }
 
-// await polls for a condition.
+// await polls for a condition, less often the longer it takes.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for began := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
+	pause := 20 * time.Millisecond
+	for began := time.Now(); !done(); time.Sleep(pause) {
+		pause = min(pause*5/4, 200*time.Millisecond)
 		if time.Since(began) > 5*time.Minute {
 			t.Fatalf("%s does not come", what)
 		}

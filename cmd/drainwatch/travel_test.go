@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,14 +34,24 @@ type row struct {
 	at         int64
 }
 
-// embark makes the rows of a scenario file and replays them from a file.
+// journeys holds those that were made, by scenario: functions that return them.
+var journeys sync.Map
+
+// embark makes the rows of a scenario file and replays them from a file, once for all tests.
 func embark(t *testing.T, scenario string) *journey {
 	t.Helper()
+	made, _ := journeys.LoadOrStore(scenario, sync.OnceValue(func() *journey { return newJourney(t, scenario) }))
+	j := made.(func() *journey)()
+	return &journey{config: writeFile(t, "drainwatch.yaml", []byte(j.config)), rows: slices.Clone(j.rows), want: slices.Clone(j.want)}
+}
+
+// newJourney returns a journey with its configuration in place of a file of it.
+func newJourney(t *testing.T, scenario string) *journey {
 	s, err := fixtures.Load(scenario)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &journey{config: writeFile(t, "drainwatch.yaml", s.Config())}
+	j := &journey{config: string(s.Config())}
 	var file strings.Builder
 	if _, err := s.Generate(1, func(e *event.Event) error {
 		r := row{strings.Clone(e.User), string(e.AppendJSON(nil)), e.Time}
@@ -52,7 +63,7 @@ func embark(t *testing.T, scenario string) *journey {
 	}
 	input := writeFile(t, "usage.jsonl", []byte(file.String()))
 	owed := filepath.Join(t.TempDir(), "owed.csv")
-	code, alerts, errs := run(t, "", "replay", "--config", j.config, "--input", input, "--alerts", "-", "--ledger", owed, "--log-level", "off")
+	code, alerts, errs := run(t, "", "replay", "--config", writeFile(t, "drainwatch.yaml", s.Config()), "--input", input, "--alerts", "-", "--ledger", owed, "--log-level", "off")
 	if code != exitDone {
 		t.Fatalf("replay: exit code %d: %s", code, errs)
 	}
