@@ -56,7 +56,7 @@ func TestRekeyedKilled(t *testing.T) {
 	b := broker{client, c.Brokers[0]}
 	j := embark(t, "testdata/travel/life.yaml")
 	topic := fmt.Sprintf("scattered-%d", time.Now().UnixNano())
-	config := writeFile(t, "rekeyed.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q, every: 1s}\ningest: {rekey: true}\n", withoutIngest(text(t, j.config)), t.TempDir()))
+	config := writeFile(t, "rekeyed.yaml", fmt.Appendf(nil, "%s\nstate: {path: %q, every: 3s}\ningest: {rekey: true}\n", withoutIngest(text(t, j.config)), t.TempDir()))
 	start := func() *process {
 		probes := freeAddress(t)
 		return startProcess(t, probes, "run", "--brokers", b.address, "--topic", topic, "--prefix", topic+".", "--api", "127.0.0.1:0", "--probes", probes, "--config", config, "--log-format", "json", "--log-level", "debug")
