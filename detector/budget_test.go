@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/incident"
 )
@@ -18,11 +16,7 @@ func TestRunsDryEarly(t *testing.T) {
 		t.Skip("long")
 	}
 	t.Parallel()
-	s := load(t, "penalties")
-	o := optionsOf(s)
-	registry := prometheus.NewRegistry()
-	o.Registerer = registry
-	out, _ := stream(t, o, s)
+	s, out := load(t, "penalties"), play(t, "penalties")
 	dry := slices.IndexFunc(out.final()[0].Evidence, func(e incident.Evidence) bool { return e.Code == "runs_dry_early" })
 	if dry < 0 {
 		t.Fatalf("nothing said of windows that run dry: %+v", out.final()[0].Evidence)
@@ -40,7 +34,7 @@ func TestRunsDryEarly(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
-	families, err := registry.Gather()
+	families, err := out.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

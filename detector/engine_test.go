@@ -69,6 +69,7 @@ func difference(a, b []string) string {
 }
 
 // travelled are the scenarios whose rows the tests of determinism send on different ways.
+// make test takes every other.
 var travelled = []string{"duplicates", "penalties", "price-20x", "price-cohort"}
 
 func eachTravelled(t *testing.T, test func(t *testing.T, w *traffic)) {
@@ -77,7 +78,7 @@ func eachTravelled(t *testing.T, test func(t *testing.T, w *traffic)) {
 			if testing.Short() && i > 0 {
 				t.Skip("long")
 			}
-			leaveToCI(t, name)
+			leaveToCI(t, i%2 == 1)
 			t.Parallel()
 			test(t, world(t, name))
 		})
@@ -89,7 +90,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 	w := world(t, "duplicates")
 	want := w.outcome(t).said(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, workers := range []int{1, 2, 8} {
+	for _, workers := range []int{1, 8} {
 		runtime.GOMAXPROCS(workers)
 		o := w.options
 		o.Workers = workers

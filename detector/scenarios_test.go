@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -42,18 +45,47 @@ func stream(tb testing.TB, o detector.Options, g generator) (*outcome, *fixtures
 	return out, truth
 }
 
+// played is what a scenario comes to.
+type played struct {
+	*outcome
+	truth    *fixtures.Truth
+	registry *prometheus.Registry
+}
+
+// shared are the scenarios of which several tests look at what they come to, and plays holds that, by name: functions that return it.
+var (
+	shared = []string{"gauge-fast", "gauge-stuck", "penalties"}
+	plays  sync.Map
+)
+
+// play returns what a scenario comes to with seed 1, played once: it must not be changed.
+func play(t *testing.T, name string) *played {
+	t.Helper()
+	once, _ := plays.LoadOrStore(name, sync.OnceValue(func() *played {
+		s, p := load(t, name), &played{registry: prometheus.NewRegistry()}
+		o := optionsOf(s)
+		o.Registerer = p.registry
+		p.outcome, p.truth = stream(t, o, s)
+		return p
+	}))
+	return once.(func() *played)()
+}
+
 // quick are the scenarios that -short runs: one that must page, one that must not, one whose charges are too low.
 var quick = []string{"duplicates", "power-users", "under-price"}
 
 var rest = flag.Bool("rest", false, "play the scenarios that make test leaves to make scenarios, and those only")
 
-// long are the largest scenarios. What they hold the others show as well, in smaller worlds.
-var long = []string{"declared-price", "demo", "disorder", "june", "learned-price", "penalties-10x", "price-cohort", "price-meter", "quiet", "scripted-drain"}
+// long are the largest scenarios. What most of them hold the others show as well, in smaller worlds.
+var long = []string{
+	"background", "cache-miss", "context-bloat", "declared-price", "demo", "disorder", "june", "learned-price", "penalties-10x", "price-cohort",
+	"price-meter", "quiet", "scripted-drain", "shared-account", "surge", "token-recount", "undeclared-price",
+}
 
-// leaveToCI skips the long scenarios, or with -rest all others.
-func leaveToCI(t *testing.T, name string) {
+// leaveToCI skips what takes long, or with -rest all else.
+func leaveToCI(t *testing.T, long bool) {
 	t.Helper()
-	if !testing.Short() && slices.Contains(long, name) != *rest {
+	if !testing.Short() && long != *rest {
 		t.Skip("make scenarios plays it, and make test the others")
 	}
 }
@@ -66,7 +98,7 @@ func TestScenarios(t *testing.T) {
 			if testing.Short() && !slices.Contains(quick, name) {
 				t.Skip("long")
 			}
-			leaveToCI(t, name)
+			leaveToCI(t, slices.Contains(long, name))
 			s := load(t, name)
 			if s.Open != "" {
 				t.Skipf("known to be open, and on the score card: %s", s.Open)
@@ -74,10 +106,14 @@ func TestScenarios(t *testing.T) {
 			t.Parallel()
 			var out *outcome
 			var truth *fixtures.Truth
-			if slices.Contains(travelled, name) { // others need it whole
+			switch {
+			case slices.Contains(shared, name):
+				p := play(t, name)
+				out, truth = p.outcome, p.truth
+			case slices.Contains(travelled, name): // others need it whole
 				w := world(t, name)
 				out, truth = w.outcome(t), w.truth
-			} else {
+			default:
 				out, truth = stream(t, optionsOf(s), s)
 			}
 			if n := out.summary.Counted; n != truth.Rows {

@@ -27,12 +27,18 @@ func TestWrongGauges(t *testing.T) {
 			if testing.Short() && (c.given || c.name != "gauge-fast") {
 				t.Skip("long")
 			}
-			s := load(t, c.name)
-			o := optionsOf(s)
-			if !c.given {
+			t.Parallel()
+			var out *outcome
+			var truth *fixtures.Truth
+			if c.given {
+				p := play(t, c.name)
+				out, truth = p.outcome, p.truth
+			} else {
+				s := load(t, c.name)
+				o := optionsOf(s)
 				o.Plans = nil
+				out, truth = stream(t, o, s)
 			}
-			out, truth := stream(t, o, s)
 			wrongGauge(t, out, &truth.Incidents[0], c.late)
 			if n := len(out.summary.Plans); (n > 0) != c.given {
 				t.Errorf("the summary says how %d plans stand with their budgets", n)
@@ -89,6 +95,7 @@ func TestCoarseGauges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
+	t.Parallel()
 	s := load(t, "gauge-fast")
 	out, truth := stream(t, optionsOf(s), coarse{s})
 	want := &truth.Incidents[0]
