@@ -23,7 +23,7 @@ func TestEvaluate(t *testing.T) {
 		t.Skip("long")
 	}
 	t.Parallel()
-	args := []string{"evaluate", "--scenarios", smallScenarios, "--seeds", "2", "--log-level", "off"}
+	args := []string{"evaluate", "--scenarios", smallScenarios, "--seeds", "2", "--parallel", "2", "--log-level", "off"}
 	bars := []string{"--min-recall", "1", "--min-cause", "1", "--min-scope", "1", "--max-pages", "0", "--max-tickets", "0", "--max-delay", "1h", "--max-ledger-error", "0", "--min-onset", "1", "--min-factor", "1"}
 	code, out, errs := run(t, "", append(append(args, "--json"), bars...)...)
 	if code != exitDone || errs != "" {
@@ -63,10 +63,8 @@ func TestEvaluate(t *testing.T) {
 	if card.Seeds != (seedsJSON{"tuning", 1, 2}) {
 		t.Errorf("seeds %+v", card.Seeds)
 	}
-	for _, parallel := range []string{"1", "8"} {
-		if _, again, _ := run(t, "", append(append(args, "--json", "--parallel", parallel), bars...)...); again != out {
-			t.Errorf("a run of %s side by side says\n%s\nthe first\n%s", parallel, again, out)
-		}
+	if _, again, _ := run(t, "", append(append(args, "--json", "--parallel", "1"), bars...)...); again != out {
+		t.Errorf("one world after the other says\n%s\nand side by side\n%s", again, out)
 	}
 	dir := filepath.Join(t.TempDir(), "pictures")
 	readme := filepath.Join(t.TempDir(), "README.md")

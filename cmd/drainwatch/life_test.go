@@ -101,6 +101,9 @@ ingest:
 // repeats nor loses anything, whatever happened while the service was away. A webhook hears what people are to hear, once.
 func TestLife(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
+		if os.Getenv("DRAINWATCH_REQUIRE_KAFKA") != "" {
+			t.Skip("the real ones follow, and make race plays it without them")
+		}
 		t.Parallel()
 		live(t, startBroker(t), "")
 	})
