@@ -2,10 +2,12 @@ package detector
 
 import (
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
@@ -50,6 +52,27 @@ func TestScopeOfARareFault(t *testing.T) {
 		if got := f.where(cuts[0], table).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
+	}
+}
+
+// Where rows tell nothing apart but what a few users bear, in more ways than candidates are kept, no scope is named yet.
+func TestScopeOfABusyFew(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	f := newFleet(newOptions(), []int32{0}, nil)
+	leaves := cohort.NewLeaves()
+	for i, c := range []struct{ hits, users int64 }{{300, 3}, {15, 3}, {15, 3}} {
+		var values [event.NumDims]string
+		for d := range values {
+			values[d] = strconv.Itoa(i)
+		}
+		cell := &cohort.Cell{Rows: 300}
+		*cell.OffOf(cohort.Copy) = cohort.Off{Rows: c.hits, Users: c.users, DayUsers: c.users, First: start + cohort.Tick, Last: start + cohort.Tick}
+		f.store.Add(f.store.Series(leaves.Of(&values), start), start, cell)
+	}
+	f.now = start + cohort.Hour/2
+	f.store.Head(f.now)
+	if f.localise(verdict.Family{Flag: cohort.Copy, Cause: verdict.DuplicateCharge}, start) || len(f.lives) > 0 {
+		t.Errorf("%+v", f.lives)
 	}
 }
 

@@ -156,7 +156,11 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	gain := cuts[0].Score
-	best, loser := f.choose(f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from), maxScope)), t, from)
+	cuts = f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from), maxScope))
+	if len(cuts) == 0 {
+		return false // rows say that it is a few users', and those to come will tell
+	}
+	best, loser := f.choose(cuts, t, from)
 	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: gain, cluster: cluster, base: base, refinedAt: f.now, fault: fault}
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
