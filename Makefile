@@ -88,8 +88,8 @@ quiet: ## Count false pages and tickets over QUIET_WEEKS (5000000) user-weeks of
 frontier: ## Measure recall and delay of one user's drain against false findings over a million account-weeks, and draw out/frontier.png (ARGS=-frontier-chunks=64)
 	$(GO) test ./detector/profile -run '^TestFrontier$$' -v -count=1 -timeout 24h -frontier '$(CURDIR)/out/frontier.jsonl' $(ARGS)
 
-fates: ## Measure what becomes of users who poison their past, change their lives or begin: found or accepted, and after how long (a minute)
-	$(GO) test ./detector/profile -run '^TestFates$$' -v -count=1 -timeout 1h -fates=200 $(ARGS)
+fates: ## Measure what becomes of users who poison their past, change their lives or begin, with and without peers: found or accepted, and after how long (a minute)
+	$(GO) test ./detector/profile -run '^(TestFates|TestNewcomersStartFromTheirPeers)$$' -v -count=1 -timeout 1h -fates=200 $(ARGS)
 
 # Cases are of seeds from 101 on, which nothing was tuned on.
 localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) tables of each set; real cases, cross-validated (3 minutes)

@@ -24,7 +24,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 		"clock.lateness", "classifier.learn", "Tracker.wait", "plans.fixed", "budget.fiveHour", "budget.weekly", "budget.balances", "Meter.index",
 		"Book.byModel", "Book.any", "Book.changes", "Book.frozen", "Threads.wait",
 		"classifier.rows", "classifier.requests", "classifier.copies", // package dedupe's test goes beyond this
-		"Table.leafNumber", "Table.changes", "Table.marked", "User.mark", "Meter.then", "Table.room", "Table.most", "Table.spare", "Table.spareFlags", "Table.closing", "Table.record", "Table.scratch", "Table.Moments", "Table.Say", "Table.Limits", "Table.SuspectRows", "Table.weighed",
+		"Table.leafNumber", "trait.index", "Table.changes", "Table.marked", "User.mark", "Meter.then", "Table.room", "Table.most", "Table.spare", "Table.spareFlags", "Table.closing", "Table.record", "Table.scratch", "Table.Moments", "Table.Say", "Table.Limits", "Table.SuspectRows", "Table.weighed",
 		"tick.cells")
 	statetest.KeptOf(t, func() *fleet { return newFleet(&o, []int32{0}, nil) }, func(c *state.Coder, f *fleet) { f.code(c) },
 		"fleet.o", "fleet.rules", "fleet.say", "fleet.card", // the configuration's

@@ -35,7 +35,7 @@ type Finding struct {
 	Score                  float64 // of the evidence with identity
 	Ratio                  float64 // list value an active bucket over the user's past
 	Observed, Expected     float64 // credits an active bucket
-	DayRatio, Days         float64 // the last day's list value over the mean day's, and the days that stands on
+	DayRatio, Days         float64 // the last day's list value over the mean day's, and the days that stands on, those that peers stand in for included
 	NovelRatio             float64 // the same of what identities first seen within a day drew
 	NovelHours             int     // of the last 24 in which those had rows
 	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
@@ -109,16 +109,16 @@ const (
 // A low bound on a bucket and one that falls with the user's usual day tell a drain from a bout of work better than large
 // bounds do: on the frontier that was worth a third of the time.
 func (t *Table) weigh(u *User, c, b *Counts) {
-	pop := float32(0)
-	if t.logs.n > 0 {
-		pop = float32(math.Exp(float64(t.logs.sum / t.logs.n)))
-	}
+	p := t.priorOf(u, b)
 	if v := c.volume(); v > 0 {
 		log := float32(math.Log(float64(v)))
 		t.logs.n, t.logs.sum = t.logs.n*0.9999+1, t.logs.sum*0.9999+log
 		u.logsToday.observe(log)
 	}
-	m := b.mean(pop)
+	m := b.mean(&p)
+	if p.firm() && u.isNew() {
+		m = max(m, p.mean) // first days may be a try
+	}
 	if m <= 0 {
 		return
 	}
@@ -130,7 +130,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	step := func(y, m, least, most float64) float32 {
 		return float32(math.Log(least + float64((1-least)*min(y/m, most))))
 	}
-	before, bar := u.volume, stepOver*float64(m)*u.guard(b)
+	before, bar := u.volume, stepOver*float64(m)*u.guard(b, &p)
 	u.volume = max(0, u.volume*leak-float32(idleNats*float64(max(0, min(gap-1, idleMost)))))
 	u.volume = max(0, u.volume+step(float64(c.volume()), bar, stepLeast, stepMost))
 	u.bout.observe(gap, float64(c.volume()), bar)
@@ -146,9 +146,9 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	if !u.said && before == 0 && u.novel <= 1 {
 		u.since, u.standing = u.bucket, Counts{}
 	}
-	f := t.finding(u, c, m)
-	// Who has no past of their own has left none: the population's is no measure of a person.
-	known := b.Buckets >= leastPast && u.bucket-u.FirstAt >= day
+	f := t.finding(u, c, m, &p)
+	// Who has no past of their own has left none: everybody's is no measure of a person, that of people alike is.
+	known := (b.Buckets >= leastPast || p.firm()) && u.bucket-u.FirstAt >= day
 	if known && t.weighed != nil {
 		f.User = string(u.key)
 		t.weighed(f)
@@ -168,25 +168,25 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 	}
 }
 
-// mean returns the mean volume of an active bucket. The population's, whose users differ by orders of magnitude, counts for
-// five buckets where there is no past, and for ever less as there is.
-func (c *Counts) mean(pop float32) float32 {
-	w := 25 / (5 + c.Buckets)
-	return (c.volume() + w*pop) / (c.Buckets + w)
+// mean returns the mean volume of an active bucket. The prior's counts for its weight where there is no past, and for ever less
+// as there is: everybody's, whose users differ by orders of magnitude, for five buckets.
+func (c *Counts) mean(p *prior) float32 {
+	w := p.weight * p.weight / (p.weight + c.Buckets)
+	return (c.volume() + w*p.mean) / (c.Buckets + w)
 }
 
 // guard returns by how much the past's mean may be off: e^(s/√(1+n/4)), where s is how much the logarithm of a bucket deviates
-// and n the past's buckets, of which about four at a time are one sitting.
-func (u *User) guard(b *Counts) float64 {
-	const usual, weight = 1.2, 10 // the deviation of those of whom too little is known
+// and n the past's buckets, those that peers stand in for included, of which about four at a time are one sitting.
+func (u *User) guard(b *Counts, p *prior) float64 {
+	const weight = 10 // buckets that usualSpread counts for
 	l := &u.logsPast
 	variance := 0.0
 	if l.n > 0 {
 		mean := float64(l.sum / l.n)
 		variance = max(float64(l.squares/l.n)-mean*mean, 0)
 	}
-	s := math.Sqrt((variance*float64(l.n) + usual*usual*weight) / (float64(l.n) + weight))
-	return math.Exp(s / math.Sqrt(1+float64(b.Buckets)/4))
+	s := math.Sqrt((variance*float64(l.n) + usualSpread*usualSpread*weight) / (float64(l.n) + weight))
+	return math.Exp(s / math.Sqrt(1+(float64(b.Buckets)+p.standsIn())/sitting))
 }
 
 // identified returns the score with identity where the volume is several times the past's: a new machine alone is no drain.
@@ -202,30 +202,45 @@ func (u *User) pressure() float64 {
 	return max(0, float64(u.volume)*u.bout.steadiness()-dutyNats*min(float64(u.pastActive/max(u.pastDays, 1)), dutyMost))
 }
 
-// evidence returns the pressure that a user is judged by, none of who is too new to be judged by volume alone.
-func (u *User) evidence() float64 {
-	if u.past.Buckets < volumePast || u.bucket-u.FirstAt < volumeAge {
-		return 0
+// isNew says whether too little is known of a user to be judged by volume alone.
+func (u *User) isNew() bool { return u.past.Buckets < volumePast || u.bucket-u.FirstAt < volumeAge }
+
+// judge says what a user is to be judged by: the pressure, none of who is too new for volume alone; and whether it stands on what
+// peers do.
+func (u *User) judge(p *prior) (evidence float64, byPeers bool) {
+	if !u.isNew() {
+		return u.pressure(), false
 	}
-	return u.pressure()
+	if !p.firm() || u.bucket-u.FirstAt < day {
+		return 0, false
+	}
+	return u.pressure(), true
 }
 
-func (t *Table) finding(u *User, c *Counts, m float32) Finding {
+func (t *Table) finding(u *User, c *Counts, m float32, p *prior) Finding {
 	f := Finding{
 		Kind: Drain, limits: t.Limits, Leaf: u.leaf, At: u.bucket + Bucket, Since: u.since,
-		Evidence: u.evidence(), pressure: u.pressure(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake), Bout: u.bout.hours(),
+		pressure: u.pressure(), Past: float64(u.past.Buckets), AwakeHours: bits.OnesCount32(u.awake), Bout: u.bout.hours(),
 		Evenness: u.evenly(), PastEvenness: math.NaN(), Expected: float64(m), Observed: float64(c.volume()),
 	}
 	if u.evenness.n > 0 {
 		f.PastEvenness = float64(u.evenness.sum / u.evenness.n)
 	}
+	var byPeers bool
+	f.Evidence, byPeers = u.judge(p)
 	recent := u.today
 	recent.add(c, 1)
 	f.Observed = float64(recent.volume() / max(recent.Buckets, 1))
 	f.Ratio = f.Observed / float64(m)
 	f.Now, f.Base = u.drawn()
-	if f.Days = float64(u.pastDays); u.pastDays > 0 && u.past.volume() > 0 {
-		mean := u.past.volume() / u.pastDays
+	mean := float32(0)
+	if f.Days = float64(u.pastDays); u.pastDays > 0 {
+		mean = u.past.volume() / u.pastDays
+	}
+	if byPeers {
+		f.Days, mean = max(f.Days, peerDays), max(mean, p.day)
+	}
+	if f.Days > 0 && mean > 0 {
 		f.DayRatio, f.NovelRatio = float64(u.dayVolume/mean), float64(u.dayNovel/mean)
 	}
 	f.EvenSince, f.NovelHours = u.evenSince, bits.OnesCount32(u.novelAwake)
@@ -247,6 +262,10 @@ func (t *Table) finding(u *User, c *Counts, m float32) Finding {
 	f.Score = f.score()
 	return f
 }
+
+// ByPeers says whether what is drawn is held against what users of the same plan, client, model and organisation do, since there is too
+// little of the user's own past.
+func (f *Finding) ByPeers() bool { return f.Evidence > 0 && f.Past < volumePast }
 
 // score returns the evidence with identity, 0 where nothing new draws.
 func (f *Finding) score() float64 {

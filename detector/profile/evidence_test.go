@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -72,6 +73,7 @@ type person struct {
 	from, to int64 // hours of the day
 	device   string
 	network  string // "" is the usual one
+	leaf     *cohort.Leaf
 }
 
 // live folds days of a user's life; each bucket's volume is multiplied by factor, in all hours if always.
@@ -89,7 +91,7 @@ func (p *person) live(t *Table, user string, from, days int64, factor float64, a
 			if p.network != "" {
 				e.ASN = p.network
 			}
-			t.Fold(e, plain, 0, q)
+			t.Fold(e, cmp.Or(p.leaf, plain), 0, q)
 		}
 	}
 	t.Close(monday + (from+days)*day)

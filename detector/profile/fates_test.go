@@ -48,7 +48,7 @@ func tell(seed uint64, hours int64, chapters []chapter) fate {
 				p.live(table, "u", at, 1, factor, c.always)
 			}
 			at++
-			if last && f.learned == never && table.user("u").past.mean(0) >= float32(factor*math.Exp(0.5)/2) {
+			if last && f.learned == never && table.user("u").past.mean(&prior{weight: ownWeight}) >= float32(factor*math.Exp(0.5)/2) {
 				f.learned = at - began
 			}
 		}
@@ -158,10 +158,14 @@ func days(n int64) string {
 	return fmt.Sprint(n)
 }
 
+// share returns the share that had it.
+func (l lives) share() float64 {
+	return float64(sort.Search(len(l), func(i int) bool { return l[i] == never })) / float64(len(l))
+}
+
 // String returns the share that had it, and the time within which half and nine tenths of all had.
 func (l lives) String() string {
-	had := sort.Search(len(l), func(i int) bool { return l[i] == never })
-	return fmt.Sprintf("%4.2f %4s %4s", float64(had)/float64(len(l)), days(l.at(0.5)), days(l.at(0.9)))
+	return fmt.Sprintf("%4.2f %4s %4s", l.share(), days(l.at(0.5)), days(l.at(0.9)))
 }
 
 // A user who works ten times as much in their own hours is held against that in the end, without anybody having been accused.
@@ -170,9 +174,9 @@ func TestARegimeIsLearned(t *testing.T) {
 		table, h := newHeard()
 		p := &person{rng: rand.New(rand.NewPCG(seed, 8)), from: 8, to: 17, device: "laptop"}
 		p.live(table, "u", 0, 14, 1, false)
-		before := table.user("u").past.mean(0)
+		before := table.user("u").past.mean(&prior{weight: ownWeight})
 		p.live(table, "u", 14, 42, 10, false)
-		if now := table.user("u").past.mean(0); now < 5*before {
+		if now := table.user("u").past.mean(&prior{weight: ownWeight}); now < 5*before {
 			t.Errorf("user %d: after six weeks of ten times the work the past has %.3g a stretch, %.3g before", seed, now, before)
 		}
 		if d := h.of(Drain); len(d) > 0 {

@@ -67,8 +67,9 @@ type Table struct {
 
 	hand    uint32 // where the next to go is looked for
 	most    int
-	Evicted int64   // users given up for room
-	logs    spread  // of the logarithm of a bucket's volume
+	Evicted int64  // users given up for room
+	logs    spread // of the logarithm of a bucket's volume
+	peers   peers
 	scratch Moments // of what was measured last
 	Moments func(*Moments)
 	Say     func(Finding)
@@ -90,7 +91,7 @@ const isActive = dense.Ref(127 << 25)
 func NewTable(moments func(*Moments), say func(Finding)) *Table {
 	t := &Table{
 		most: MaxUsers, room: MaxActive, leaves: []*cohort.Leaf{nil}, leafNumber: map[*cohort.Leaf]uint32{},
-		Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows,
+		Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows, peers: newPeers(),
 	}
 	t.packed.Moved = func(number uint32, to dense.Ref) { t.seats.At(number).at = to }
 	return t
@@ -152,8 +153,11 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		u.short.fade(b - u.bucket)
 		u.bucket = b
 		if no := int32(b / day); no != u.dayNo {
-			if u.newDay(no, u.held()) {
+			held := t.held(u)
+			if u.newDay(no, held) {
 				t.accept(u)
+			} else if !held {
+				t.teach(u, e)
 			}
 			u.settle()
 		}

@@ -191,7 +191,8 @@ func (t *Table) CodeHead(c *state.Coder) {
 	state.Uints(c, &t.hand)
 	state.Slice(c, &t.away, func(n *uint32) { state.Uints(c, n) })
 	state.Ints(c, &t.Evicted)
-	if t.logs.code(c); c.Reading() {
+	t.logs.code(c)
+	if t.peers.code(c); c.Reading() {
 		t.marked = marked{numbers: numbers, order: order}
 		t.link(c)
 	}

@@ -32,7 +32,11 @@ func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
 	}
 	now, base := OfCounts(&f.Now), OfCounts(&f.Base)
 	v.Ratio, v.Factors, _, v.HasRatio = Split(now, base)
-	v.Evidence = append(v.Evidence, figure("against_own_past", fmt.Sprintf("%.3g credits at list price an active ten minutes, against %.3g in the %.0f before: x%.2g", f.Observed, f.Expected, f.Past, f.Ratio), f.Observed, f.Expected))
+	before := fmt.Sprintf("in the %.0f before", f.Past)
+	if f.ByPeers() {
+		before = "of users of the same plan, client, model and organisation, who are much alike, as the account is new"
+	}
+	v.Evidence = append(v.Evidence, figure("against_own_past", fmt.Sprintf("%.3g credits at list price an active ten minutes, against %.3g %s: x%.2g", f.Observed, f.Expected, before, f.Ratio), f.Observed, f.Expected))
 	if f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0 {
 		v.Evidence = append(v.Evidence, line("new_identity", fmt.Sprintf("first seen within a day: %d devices, %d networks, %d keys, %d countries; at work within a day: %d devices, %d networks", f.NewDevices, f.NewNetworks, f.NewKeys, f.NewCountries, f.Devices, f.Networks)))
 	} else {
