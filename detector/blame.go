@@ -38,36 +38,18 @@ func (f *fleet) metered(w cohort.Where) bool {
 	return len(w) > 0
 }
 
-// causeOf settles what a shift comes to: the measure that stands furthest above its baseline in the scope's own sums. Tokens
-// that grow along no client at all, or output and input alike, are the meter's counting: no client has a say in its answers.
+// causeOf settles what a shift comes to. Input that grows along no client at all, or output with it, is the meter's counting: no client
+// has a say in its answers.
 func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
+	if b.Measure != cohort.InputPerRequest {
+		return b.Cause
+	}
 	base, now := f.baseline(l), period(&l.inside)
-	above := func(m cohort.Measure) float64 {
-		x := math.Log(now.Level(m) / base.Level(m))
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return 0
-		}
-		return x
+	above := func(m cohort.Measure) float64 { return math.Log(now.Level(m) / base.Level(m)) }
+	if f.says(verdict.MeterCounts, !namesClient(l.where) || above(cohort.OutputPerRequest) > above(cohort.InputPerRequest)/2) {
+		return verdict.TokenCount
 	}
-	best := b
-	for _, x := range verdict.Behaviours {
-		if x.Measure == b.Measure || !f.o.Hearing.Hears(verdict.SignalOfMeasure(x.Measure)) {
-			continue
-		}
-		if x.Measure != cohort.OutputPerRequest && above(x.Measure) > measureShift && f.says(verdict.MovedMost, above(x.Measure) > 1.25*max(above(best.Measure), measureShift)) {
-			best = x
-		}
-	}
-	if best.Measure != b.Measure {
-		f.says(verdict.SignalOfMeasure(best.Measure), true)
-	}
-	if best.Measure == cohort.InputPerRequest {
-		output := math.Log(now.Output / now.Rows / (base.Output / base.Rows))
-		if f.says(verdict.MeterCounts, !namesClient(l.where) || output > above(cohort.InputPerRequest)/2) {
-			return verdict.TokenCount
-		}
-	}
-	return best.Cause
+	return b.Cause
 }
 
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for

@@ -94,7 +94,6 @@ const (
 	SignNew
 	SignScript
 	SignSleepless
-	SignEven
 	NumSigns
 )
 
@@ -106,7 +105,7 @@ func (f *Finding) Doer(says func(s Sign, is bool) bool) Doer {
 		return Many
 	case says(SignIntruder, f.Intruder()) || says(SignNew, (f.New() || f.Novel >= novelNats) && f.Elsewhere()):
 		return Stranger
-	case says(SignScript, f.Script()) || says(SignSleepless, f.Sleepless()) || says(SignEven, f.Even() && f.Automation() >= machineNats):
+	case says(SignScript, f.Script()) || says(SignSleepless, f.Sleepless()):
 		return Machine
 	}
 	return Owner

@@ -89,7 +89,6 @@ const (
 	evenFor       = 4 * cohort.Hour
 
 	novelNats      = 3 // of volume by new identities that make a drain theirs, whatever it looks like otherwise
-	machineNats    = 3 // of automation: no night, or even gaps that were not there before
 	sleeplessHours = 20
 	sleeplessRatio = 20 // days' volume
 

@@ -132,7 +132,7 @@ func TestOfDrain(t *testing.T) {
 			"a machine with a new key on the owner's own device, whose networks roam: the owner's script", func(f *profile.Finding) {
 				f.Devices, f.NewNetworks, f.NewKeys, f.Score = 1, 2, 1, profile.IdentityThreshold
 				f.AwakeHours, f.Evenness, f.PastEvenness = 5, 0.03, 1.5
-			}, ScriptedDrain,
+			}, PowerUser,
 		},
 		{
 			"a machine with a new key on a new network, where no device is told", func(f *profile.Finding) {
@@ -142,7 +142,9 @@ func TestOfDrain(t *testing.T) {
 		},
 		{"the same evidence without anything new is no theft", func(f *profile.Finding) { f.Score = profile.IdentityThreshold }, PowerUser},
 		{
-			"no night, at even gaps: a machine", func(f *profile.Finding) { f.AwakeHours, f.Evenness, f.PastEvenness = 24, 0.05, 1.2 }, ScriptedDrain,
+			"at even gaps for hours, as never before, and much: a machine", func(f *profile.Finding) {
+				f.At, f.EvenSince, f.Evenness, f.PastEvenness, f.Evidence, f.DayRatio = 6*cohort.Hour, cohort.Hour, 0.05, 1.2, 15, profile.ScriptRatio*3
+			}, ScriptedDrain,
 		},
 		{
 			"far beyond the user's days for a day on end, by nobody new: no person is awake for so long", func(f *profile.Finding) {

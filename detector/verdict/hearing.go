@@ -19,7 +19,6 @@ const (
 // What is neither a flag, a measure nor a sign of who draws.
 const (
 	InputAlone   = signSignals + Signal(profile.NumSigns) + iota // only the input is off, by one multiple
-	MovedMost                                                    // another measure than the one that cried stands higher
 	MeterCounts                                                  // longer prompts along no client, or with longer answers
 	Adoption                                                     // the value of a scope appeared with the onset
 	Dispersion                                                   // counts vary by less than users' do: rows tell scopes apart
@@ -44,8 +43,8 @@ const (
 var signalNames = map[Signal]string{
 	signSignals + Signal(profile.SignCrowd): "doer_crowd", signSignals + Signal(profile.SignIntruder): "doer_intruder",
 	signSignals + Signal(profile.SignNew): "doer_new_identity", signSignals + Signal(profile.SignScript): "doer_script",
-	signSignals + Signal(profile.SignSleepless): "doer_sleepless", signSignals + Signal(profile.SignEven): "doer_even",
-	InputAlone: "input_alone", MovedMost: "moved_most", MeterCounts: "meter_counts", Adoption: "adoption", Dispersion: "dispersion", Breadth: "breadth",
+	signSignals + Signal(profile.SignSleepless): "doer_sleepless",
+	InputAlone: "input_alone", MeterCounts: "meter_counts", Adoption: "adoption", Dispersion: "dispersion", Breadth: "breadth",
 	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied", Turnless: "turnless",
 	Planned: "planned", Released: "released", Blamed: "blamed", Crowded: "crowded", DeviceShared: "device_shared",
 	LongAnswers: "long_answers", FewAtOnce: "few_at_once", Disordered: "disordered",
