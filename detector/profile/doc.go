@@ -131,10 +131,10 @@
 //	heavy: by day and night                              0.00    -    -  0.00    0.00    -    -  0.00
 //	heavy: on another machine from the second day on     0.00    -    -  0.00    0.00    -    -  0.00
 //	light: little on a first day, then like all          0.05    -    -  0.00    0.05    -    -  0.00
-//	light: 20x from the first row on                     0.00    -    -  0.00    1.00  146  199  1.00
-//	light: 20x from the second day on                    1.00  483  484  0.00    1.00  141  247  1.00
+//	light: 20x from the first row on                     0.00    -    -  0.00    1.00  146  184  1.00
+//	light: 20x from the second day on                    1.00  483  484  0.00    1.00  141  230  1.00
 //	the same by a new identity                           1.00   65   71  1.00    1.00   61   64  1.00
-//	heavy: 20x from the second day on                    1.00  483  484  0.00    1.00  143  291  1.00
+//	heavy: 20x from the second day on                    1.00  483  484  0.00    1.00  144  281  1.00
 //	light: 20x from the sixth day on                     1.00  118  128  1.00    1.00  118  129  1.00
 //
 //	As people differ: 0.8
@@ -154,10 +154,10 @@
 // off by factors of 1.5 and 15, which accused nobody either, since nobody was judged by volume in those days. So peers end drains of new accounts
 // early where users of a plan are alike, as on a trial, and find nothing that was not found where they differ as people do: at 0.8 one innocent
 // in 10,000 draws twenty times as much. Of the simulator's scenarios, whose thieves drain accounts with a past, they change none beyond chance; of
-// 1,258 innocent newcomers to the first of those fortnights who were judged by their peers, 28 had any evidence against them, none half of what accuses.
+// 1,088 innocent newcomers to the first of those fortnights who were judged by their peers, 19 had any evidence against them, none half of what accuses.
 //
-// Bounds. What thieves may teach: each account counts once an active day, by its mean, after four days and 15 stretches without evidence
-// against it or an enforcement flag, and pulls its group by no more than a factor of e. The spread is not robust on purpose: 5% of a plan's
+// Bounds. What thieves may teach: each account counts once an active day, by its mean, after four days and 15 stretches, while no evidence
+// stands against it, and pulls its group by no more than a factor of e. The spread is not robust on purpose: 5% of a plan's
 // accounts at a thousand times its level move it by 5%, a quarter by a third, and either ends that newcomers are judged by it, which
 // leaves what was without peers. No group moves what is expected beyond 32 times what everybody draws, or a 32nd: an organisation that is
 // thieves' own can hide its next newcomer so far, and no others. Whose own past strays from peers by more than three deviations is held against

@@ -22,6 +22,7 @@ const (
 	peersReach  = 32   // times what everybody draws that no group makes usual, or a part of it
 	strayMost   = 4.0  // nats beyond which how far a user strays counts no more
 	pullMost    = 1.0  // and beyond which it moves a group no further
+	pullGain    = 3    // days that a user's counts for in the centre: the first to come may be far off, whom a plain mean of pulls follows for months
 
 	ownWeight   = 5    // buckets that everybody counts for where the spread of users is not known, or wide;
 	peerWeight  = 24   // and that peers do at most, however alike
@@ -57,7 +58,7 @@ func (g *group) take(x float64) {
 	g.n++
 	g.users = g.n * float32((1-groupDecay)/(1-math.Pow(groupDecay, float64(g.day-g.born+1))))
 	stray := max(-strayMost, min(x-float64(g.center), strayMost))
-	g.center += float32(max(-pullMost, min(stray, pullMost))) / g.n
+	g.center += float32(max(-pullMost, min(stray, pullMost))) / max(g.n/pullGain, 1)
 	g.variance += (float32(stray*stray) - g.variance) / g.n
 }
 
@@ -206,8 +207,7 @@ func (p *peers) of(l *cohort.Leaf, pop float32) prior {
 		v = (u*float64(g.variance) + spreadDoubt*v*left) / (u + spreadDoubt)
 	}
 	reach := math.Log(peersReach)
-	c = max(-reach, min(c, reach))
-	out.mean, out.variance = float32(math.Exp(base+c)), v+doubt
+	out.mean, out.variance = pop*float32(math.Exp(max(-reach, min(base+c-math.Log(float64(pop)), reach)))), v+doubt
 	out.weight = float32(max(ownWeight, min(sitting*usualSpread*usualSpread/out.variance, peerWeight)))
 	out.day = out.mean * float32(math.Exp(float64(p.duty.center)))
 	return out
@@ -230,10 +230,10 @@ func (t *Table) priorOf(u *User, b *Counts) prior {
 	return p
 }
 
-// teach has a user's day be learned by those who come after. Who is not known for long, is under suspicion, or flagged by an
-// enforcement system, teaches nobody.
-func (t *Table) teach(u *User, e *event.Event) {
-	if u.leaf == nil || u.isNew() || u.novel >= novelNats || e.Enforcement != "" || u.past.volume() <= 0 {
+// teach has what is known of a user be learned for those who come after, as the day's first bucket ends: in the order in which buckets do.
+// Who is not known for long, or under suspicion, teaches nobody.
+func (t *Table) teach(u *User) {
+	if u.today.Buckets > 0 || u.leaf == nil || u.isNew() || u.heldDays > 0 || u.held() || u.novel >= novelNats || u.past.volume() <= 0 {
 		return
 	}
 	t.peers.learn(u.leaf, float64(u.past.volume()/u.past.Buckets), float64(max(u.pastActive/max(u.pastDays, 1), 1)), u.dayNo)

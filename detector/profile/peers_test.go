@@ -248,10 +248,12 @@ func TestThievesTeachLittle(t *testing.T) {
 			t.Errorf("%d%% thieves: newcomers are told by peers who count for %v buckets; by %v without thieves", c.thieves, p.weight, was.weight)
 		}
 	}
+	if p := taught(0.4, folk{free, 1, 1e9}, folk{free, 100, 1}).of(free, 1); p.mean > 1.5 {
+		t.Errorf("%.3g is expected of a newcomer where the first user to teach anything draws 1e9", p.mean)
+	}
 	w := settle(0.4, folk{free, 100, 1}, folk{den, 30, 1000})
-	honest, thief := w.table.peers.of(free, w.pop()), w.table.peers.of(den, w.pop())
-	if x := thief.mean / honest.mean; x > 1.01*peersReach {
-		t.Errorf("an organisation of thieves makes %v times what others draw usual", x)
+	if x := w.table.peers.of(den, w.pop()).mean / w.pop(); x > 1.01*peersReach {
+		t.Errorf("an organisation of thieves makes %v times what everybody draws usual", x)
 	}
 	mean := math.Exp(0.5)
 	late := []part{{5, 1, false, "own"}, {4, 20 * mean, true, "own"}}

@@ -153,11 +153,8 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		u.short.fade(b - u.bucket)
 		u.bucket = b
 		if no := int32(b / day); no != u.dayNo {
-			held := t.held(u)
-			if u.newDay(no, held) {
+			if u.newDay(no, t.held(u)) {
 				t.accept(u)
-			} else if !held {
-				t.teach(u, e)
 			}
 			u.settle()
 		}
@@ -288,6 +285,7 @@ func (t *Table) close(u *User) {
 	t.touchActive(u)
 	c := &u.now
 	c.Buckets = 1
+	t.teach(u)
 	base := u.base()
 	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil {
 		t.measure(u, c, &base)
