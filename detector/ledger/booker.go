@@ -98,7 +98,9 @@ type account struct {
 	before, then      verdict.Period
 	beforeAt, thenAt  int64 // event times of the first rows of each
 	beforeEnd         int64
-	hour              int64
+	hour, askedHour   int64
+
+	beforeAsked, thenAsked float64 // hours in which it asked for something
 }
 
 // habit is what a user's rows come to for a client's incident, before it and in it.

@@ -14,6 +14,7 @@ func (c *claim) compare(it *cohort.Row) {
 	if e.Time >= c.From && c.Where.Matches(&e.Dims) {
 		a := c.account(e.User)
 		a.then.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
+		a.thenAsked += a.asks(it)
 		if a.thenAt == 0 {
 			a.thenAt = e.Time
 		}
@@ -27,11 +28,20 @@ func (c *claim) compare(it *cohort.Row) {
 		return
 	}
 	a.before.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
+	a.beforeAsked += a.asks(it)
 	c.clock[e.Time/cohort.Hour%24] += e.Credits.Float64()
 	if a.beforeAt == 0 {
 		a.beforeAt = e.Time
 	}
 	a.beforeEnd = max(a.beforeEnd, e.Time)
+}
+
+// asks returns 1 for the first row of an hour that somebody asked for.
+func (a *account) asks(it *cohort.Row) float64 {
+	if it.Unprompted || !newHour(&a.askedHour, it.Event.Time) {
+		return 0
+	}
+	return 1
 }
 
 // newHour says whether t begins an hour later than the latest; rows come nearly in order.
@@ -56,8 +66,9 @@ func cellOf(it *cohort.Row, newHour bool) *cohort.Cell {
 // leastPast is how long an account must be known before it is held against itself.
 const leastPast = 12 * cohort.Hour
 
-// compared sums the accounts that have a past: what they drew in the incident, and what they would have drawn in the same
-// time by their past, its hours of the day weighed.
+// compared sums the accounts that have a past: what they drew in the incident, and what they would have drawn by their past. Those
+// whom an incident of some hours hits are those who were at work then, so an account is held against as many hours of its past in
+// which it asked for something; users are those hours. One that has none is held against the same time, its hours of the day weighed.
 func (c *claim) compared() (now, before verdict.Period) {
 	mean := 0.0
 	for _, x := range c.clock {
@@ -66,6 +77,12 @@ func (c *claim) compared() (now, before verdict.Period) {
 	for _, user := range sorted(c.users) {
 		a := c.users[user]
 		if a.thenAt == 0 || a.beforeAt == 0 || a.beforeEnd-a.beforeAt < leastPast {
+			continue
+		}
+		if a.beforeAsked > 0 {
+			then, past := a.then, a.before
+			then.Users, past.Users = a.thenAsked, a.beforeAsked
+			now, before = now.Plus(then), before.Plus(past.Scale(a.thenAsked/a.beforeAsked))
 			continue
 		}
 		span := 0.0 // hours of the incident, each weighed by how busy it usually is

@@ -19,10 +19,14 @@ func adoption(hours int64) Claim {
 
 // steady feeds one row an hour from hour from to hour to, counted from the onset.
 func steady(b *Booker, user, version, charge string, from, to int64) {
+	hourly(b, user, version, charge, false, from, to)
+}
+
+func hourly(b *Booker, user, version, charge string, unprompted bool, from, to int64) {
 	for h := from; h < to; h++ {
 		e := &event.Event{User: user, Time: onset + h*cohort.Hour, Credits: credits(charge), Input: 1000, Output: 10, HasTokens: true}
 		e.Dims[event.Plan], e.Dims[event.ClientVersion] = "pro", version
-		b.Add(cohort.Row{Event: e})
+		b.Add(cohort.Row{Event: e, Unprompted: unprompted})
 	}
 }
 
@@ -110,16 +114,43 @@ func TestCompareHoldsUsersAgainstThemselves(t *testing.T) {
 	}
 }
 
-// An incident of the busy hours is held against the past's busy hours.
+// Those whom an incident of an hour hits are those who are at work in it. They were at work then, whatever they do at other times.
+func TestCompareHoldsWorkAgainstWork(t *testing.T) {
+	for _, c := range []struct {
+		why          string
+		asked        bool  // the past has hours in which somebody asked
+		unprompted   int64 // rows that nobody asked for, in each hour of the incident
+		ratio, users float64
+	}{
+		{"people who work one hour in ten", true, 0, 2, 1},
+		{"a client that works beside them", true, 3, 8, 1},
+		{"robots, which nobody asks: held against their time", false, 0, 20, 10},
+	} {
+		b := NewBooker([]Claim{adoption(1)})
+		for h := int64(-100); h < 0; h += 10 {
+			hourly(b, "u", "1", "1", !c.asked, h, h+1)
+		}
+		hourly(b, "u", "2", "2", !c.asked, 0, 1)
+		for range c.unprompted {
+			hourly(b, "u", "2", "2", true, 0, 1)
+		}
+		now, before := periods(b)
+		if !near(now.Credits/before.Credits, c.ratio) || !near(now.Users/before.Users, c.users) {
+			t.Errorf("%s: x%v, users x%v; want x%v, x%v", c.why, now.Credits/before.Credits, now.Users/before.Users, c.ratio, c.users)
+		}
+	}
+}
+
+// An incident of the busy hours is held against the past's busy hours, of those who ask for nothing, too.
 func TestCompareWeighsTheHoursOfTheDay(t *testing.T) {
 	b := NewBooker([]Claim{adoption(8)}) // 14:00 to 22:00
 	at := func(h int64) bool { return ((h%24)+24)%24 < 8 }
 	for h := int64(-96); h < 0; h++ {
 		if at(h) {
-			steady(b, "u", "1", "1", h, h+1)
+			hourly(b, "u", "1", "1", true, h, h+1)
 		}
 	}
-	steady(b, "u", "2", "3", 0, 8)
+	hourly(b, "u", "2", "3", true, 0, 8)
 	now, before := periods(b)
 	if now.Credits != 24 || !near(before.Credits, 8) {
 		t.Errorf("%v after %v, want 24 after the 8 of as many busy hours", now.Credits, before.Credits)
