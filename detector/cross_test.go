@@ -3,6 +3,7 @@ package detector_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -12,14 +13,13 @@ import (
 	"github.com/drainwatch/drainwatch/detector/price"
 )
 
-// Two faults begin together in cohorts that cross: a price for one plan, a lost discount in one region. Each is told as itself, and a
-// row that bears both is owed once.
-func TestFaultsThatCrossAreTold(t *testing.T) {
-	const input, cached, output = 1_250_000_000, 125_000_000, 10_000_000_000 // nano-credits a million tokens
+const crossInput, crossCached, crossOutput = 1_250_000_000, 125_000_000, 10_000_000_000 // nano-credits a million tokens
+
+// crossing returns some hours of rows of plans and regions that cross. After two hours charge says what a row costs that should cost
+// list, and whether it is charged twice. owed is what was charged too much.
+func crossing(charge func(e *event.Event, list int64) (charged int64, twice bool)) (rows []detector.Record, owed event.Sum) {
 	start := time.Date(2026, 6, 24, 6, 0, 0, 0, time.UTC)
 	rng := rand.New(rand.NewPCG(3, 4))
-	var rows []detector.Record
-	var owed event.Sum
 	for i := range 5000 {
 		at := start.Add(time.Duration(i) * 3 * time.Second)
 		u := rng.IntN(60)
@@ -29,22 +29,40 @@ func TestFaultsThatCrossAreTold(t *testing.T) {
 		if rng.IntN(5) > 0 {
 			e.Cached = e.Input * (4 + rng.Int64N(5)) / 10
 		}
-		list := (e.Input-e.Cached)*input + e.Cached*cached + e.Output*output
-		charge := list
+		list := (e.Input-e.Cached)*crossInput + e.Cached*crossCached + e.Output*crossOutput
+		charged, twice := list, false
 		if at.Sub(start) > 2*time.Hour {
-			if e.Dims[event.Region] == "eu" {
-				charge += e.Cached * (input - cached)
-			}
-			if e.Dims[event.Plan] == "pro" {
-				charge *= 3
-			}
+			charged, twice = charge(e, list)
 		}
-		e.Credits = event.Credits(charge / 1e6)
-		owed.Add(event.Credits(charge/1e6) - event.Credits(list/1e6))
-		rows = append(rows, detector.Record{Offset: int64(i), Value: string(e.AppendJSON(nil))})
+		e.Credits = event.Credits(charged / 1e6)
+		owed.Add(e.Credits - event.Credits(list/1e6))
+		rows = append(rows, detector.Record{Offset: int64(len(rows)), Value: string(e.AppendJSON(nil))})
+		if twice {
+			e.ID += "-again"
+			owed.Add(e.Credits)
+			rows = append(rows, detector.Record{Offset: int64(len(rows)), Value: string(e.AppendJSON(nil))})
+		}
 	}
-	o := detector.Options{RateCard: []price.Entry{{Model: "m", Input: input, Cached: cached, CacheWrite: input, Output: output}}}
-	out := replay(t, o, split(t, rows, 2))
+	return rows, owed
+}
+
+func crossOptions() detector.Options {
+	return detector.Options{RateCard: []price.Entry{{Model: "m", Input: crossInput, Cached: crossCached, CacheWrite: crossInput, Output: crossOutput}}}
+}
+
+// Two faults begin together in cohorts that cross: a price for one plan, a lost discount in one region. Each is told as itself, and a
+// row that bears both is owed once.
+func TestFaultsThatCrossAreTold(t *testing.T) {
+	rows, owed := crossing(func(e *event.Event, charge int64) (int64, bool) {
+		if e.Dims[event.Region] == "eu" {
+			charge += e.Cached * (crossInput - crossCached)
+		}
+		if e.Dims[event.Plan] == "pro" {
+			charge *= 3
+		}
+		return charge, false
+	})
+	out := replay(t, crossOptions(), split(t, rows, 2))
 	var got []string
 	var told event.Sum
 	for _, r := range out.final() {
@@ -58,5 +76,23 @@ func TestFaultsThatCrossAreTold(t *testing.T) {
 	}
 	if off := told.Float64() - owed.Float64(); off > 1e-5 || off < -1e-5 { // a unit a row is how a half is rounded
 		t.Errorf("owed are %v, told %v", owed, told)
+	}
+}
+
+// Where causes cross, each is told which of its factors the other moved, and names its own as the one that moved.
+func TestFaultsThatCrossKnowEachOther(t *testing.T) {
+	rows, _ := crossing(func(e *event.Event, charge int64) (int64, bool) {
+		if e.Dims[event.Plan] == "pro" {
+			charge *= 3
+		}
+		return charge, e.Dims[event.Region] == "eu"
+	})
+	ids, explained, moved := map[string]string{}, map[string]map[string]string{}, map[string]string{}
+	for _, r := range replay(t, crossOptions(), split(t, rows, 2)).final() {
+		ids[r.Cause], explained[r.Cause], moved[r.Cause] = r.Incident, r.Explained, r.Moved()
+	}
+	want := map[string]map[string]string{"price": {"rows": ids["duplicate_charge"]}, "duplicate_charge": {"price": ids["price"]}}
+	if len(ids) != 2 || !reflect.DeepEqual(explained, want) || moved["price"] != "price" || moved["duplicate_charge"] != "rows" {
+		t.Errorf("%v moved by %v, explained is %v, want %v", ids, moved, explained, want)
 	}
 }

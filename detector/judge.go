@@ -35,6 +35,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
+	fig.Like, fig.Others = f.alike(l), f.others(l, cause)
 	if cause == verdict.CacheDiscount {
 		fig.Flag = cohort.CacheLost
 	}
@@ -133,127 +134,28 @@ func whereOf(m map[event.Dim]string) cohort.Where {
 	return cohort.NewWhere(conds...)
 }
 
-// baseline returns what the scope drew in like hours before the onset: the mean of the same hours of the up to seven days
-// before, or of all hours before where there is no day of history, scaled to the incident's length so far. A value that did
-// not exist before is held against the rest of its cohort, user for user.
-func (f *fleet) baseline(l *live) verdict.Period {
-	where, fresh := f.before(l)
-	end := max(l.lastHit+1, l.onset+cohort.Tick)
-	history := max(f.first, l.onset-7*24*cohort.Hour)
-	hours := f.past(l, where, history)
-	var base verdict.Period
-	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
-		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
-		like := f.like(hours, h, history, l.onset)
-		base = base.Plus(like.Scale(part))
+// moves returns the factor that an incident's cause moves. Tokens that are counted right and charged wrong are a price.
+func moves(l *live, c verdict.Cause) string {
+	if l.by == byFlag && l.flag == cohort.Over {
+		return verdict.Price.Factor
 	}
-	if l.now() < 2*cohort.Hour && base.Users > 0 {
-		// The users of less than some hours do not scale with time: take the last full hour's.
-		l.hit.Users = base.Users * f.usersRatio(l, where)
-	}
-	if fresh && base.Users > 0 && l.hit.Users > 0 {
-		base = base.Scale(l.hit.Users / base.Users)
-	}
-	return base
+	return c.Factor
 }
 
-// past returns the hours of a scope before the onset. They are kept with the incident, which may outlive the store's.
-func (f *fleet) past(l *live, where cohort.Where, history int64) map[int64]*verdict.Period {
-	if len(where) == 0 {
-		return f.hours
+// others returns the other incidents that hit rows of the scope while this one did, by the factor that each moves; the oldest of those
+// that move the same. The own cause's factor is its own.
+func (f *fleet) others(l *live, own verdict.Cause) map[string]string {
+	if l.user != "" {
+		return nil
 	}
-	if l.hours != nil && l.hoursOf.Equal(where) && l.hoursTo == l.onset {
-		return l.hours
-	}
-	hours := map[int64]*verdict.Period{}
-	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
-		p := hours[h]
-		if p == nil {
-			p = &verdict.Period{}
-			hours[h] = p
-		}
-		p.Add(c, 1)
-	})
-	l.hours, l.hoursOf, l.hoursTo = hours, where, l.onset
-	return hours
-}
-
-// before returns the scope as it was before the incident: a value that did not exist then gives way to whatever else all of
-// the scope's rows share, such as the model that a price list is for.
-func (f *fleet) before(l *live) (where cohort.Where, fresh bool) {
-	where = l.where
-	if first := f.store.First(l.where); first < l.onset-4*cohort.Hour || first < f.first+cohort.Hour {
-		return where, false
-	}
-	for _, d := range adoptable {
-		if _, ok := where.Value(d); ok {
-			where, fresh = where.Without(d), true
-		}
-	}
-	if !fresh {
-		return where, false
-	}
-	var shared [event.NumDims]string
-	first := true
-	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
-		for d, v := range leaf.Values {
-			if first {
-				shared[d] = v
-			} else if shared[d] != v {
-				shared[d] = ""
-			}
-		}
-		first = false
-	})
-	for d, v := range shared {
-		x := f.store.Value(event.Dim(d), v)
-		if _, named := l.where.Value(event.Dim(d)); !named && x != nil && !f.isNew(x, l.onset) {
-			where = append(where, cohort.Cond{Dim: event.Dim(d), Value: v})
-		}
-	}
-	return cohort.NewWhere(where...), true
-}
-
-// now returns how long the incident has lasted.
-func (l *live) now() int64 { return l.lastHit - l.onset }
-
-// like returns the mean of the hours of the days before that are like h.
-func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) verdict.Period {
-	var s verdict.Period
-	n := 0.0
-	for k := int64(1); k <= 7+(h-onset)/(24*cohort.Hour)+1; k++ {
-		at := h - k*24*cohort.Hour
-		if at < history-cohort.Hour+1 || at+cohort.Hour > onset {
+	out := map[string]string{}
+	for _, o := range f.lives {
+		factor := moves(o, o.Cause)
+		if o == l || o.ID == "" || o.MergedInto != "" || o.user != "" || o.by == byUser || o.by == byLinks || o.Cause == verdict.Window || o.Cause == verdict.Unexplained ||
+			factor == moves(l, own) || o.where.Excludes(l.where) || o.onset > l.lastHit || o.lastHit < l.onset || out[factor] != "" {
 			continue
 		}
-		n++
-		if p := hours[at]; p != nil {
-			s = s.Plus(*p)
-		}
+		out[factor] = o.ID
 	}
-	if n > 0 {
-		return s.Scale(1 / n)
-	}
-	// Less than a day of history: all the hours there are, the first one left out as it is seldom whole.
-	for _, at := range sortedKeys(hours) {
-		if at >= history || len(hours) == 1 {
-			n++
-			s = s.Plus(*hours[at])
-		}
-	}
-	if n == 0 {
-		return verdict.Period{}
-	}
-	return s.Scale(1 / n)
-}
-
-// usersRatio returns the active users of the incident's last hour over those of the hour before the onset.
-func (f *fleet) usersRatio(l *live, where cohort.Where) float64 {
-	end := min(f.now, l.lastHit+cohort.Tick)
-	now := f.store.Sum(where, end-cohort.Hour, end)
-	before := f.store.Sum(where, l.onset-cohort.Hour, l.onset)
-	if before.Users == 0 || now.Users == 0 {
-		return 1
-	}
-	return float64(now.Users) / float64(before.Users)
+	return out
 }

@@ -12,7 +12,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 7
-	fleetLayout   = 6
+	fleetLayout   = 7
 	bookingLayout = 1
 )
 

@@ -34,7 +34,7 @@ func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
 		state += ", part of " + *r.MergedInto
 	}
 	block.line("", "state", state)
-	if split := factorLine(r); split != "" {
+	if split := r.Split(times); split != "" {
 		block.line("", "split", split)
 	}
 	for _, against := range []bool{false, true} {
@@ -54,18 +54,6 @@ func alertBlock(w io.Writer, r incident.Record, width int, color bool) {
 	for _, name := range sortedKeys(r.Links) {
 		block.line("", "see", r.Links[name])
 	}
-}
-
-// factorLine lists the factors that moved, the strongest first.
-func factorLine(r incident.Record) string {
-	names := r.Moved()
-	for i, n := range names {
-		names[i] = n + " " + times(r.Factors[n])
-	}
-	if len(names) == 0 || r.Ratio == nil {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s in all: %s", times(*r.Ratio), strings.Join(names, ", "))
 }
 
 // evidenceLine adds what was observed and expected, unless the words say it.

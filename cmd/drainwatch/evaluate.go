@@ -102,7 +102,7 @@ were it alone otherwise, would have had an account named; what the calendar know
 	f.Float64Var(&o.maxLedgerError, "max-ledger-error", 0, "bar: largest relative error of an overcharge that the rows tell exactly")
 	f.Float64Var(&o.minPagedOnce, "min-paged-once", 0, "bar: least share of the incidents that page which do so once only")
 	f.Float64Var(&o.minOnset, "min-onset", 0, "bar: least share of the stated intervals of an onset that hold the moment at which the fault was switched on")
-	f.Float64Var(&o.minFactor, "min-factor", 0, "bar: least share of bugs of which the cause's own factor moved most")
+	f.Float64Var(&o.minFactor, "min-factor", 0, "bar: least share of bugs of which the cause's own factor is named as the one that moved")
 	f.BoolVar(&o.held, "held", false, "judge the bars above without the scenarios that are known to be open")
 	f.Float64Var(&o.minOpenRecall, "min-open-recall", 0, "bar: least share found with the right class in the scenarios that are known to be open")
 	return cmd

@@ -175,7 +175,7 @@ func printExplanation(w io.Writer, x incident.Explanation, asJSON bool) error {
 		}
 		b.line("", "how much", fmt.Sprintf("%s credits %s", strings.TrimPrefix(r.Overcharge.String(), "-"), word))
 	}
-	if split := factorLine(*r); split != "" {
+	if split := r.Split(times); split != "" {
 		b.line("", "split", split)
 	}
 	b.line("", "how sure", x.Sure)

@@ -129,8 +129,8 @@ func writeSummary(w io.Writer, seeds seedRange, worlds int, card *backtest.Card)
 	fmt.Fprintf(w, "false tickets  %s\n", rateText(card.False(incident.Ticket)))
 	total := card.Total()
 	f := &total.Factors
-	fmt.Fprintf(w, "factors        the cause's moved most in %d of %d bugs; product = ratio within 1%% in %d of %d, off by %.2g%% at most\n",
-		f.Named.Hits, f.Named.Of, f.Product.Hits, f.Product.Of, 100*f.OffMax)
+	fmt.Fprintf(w, "factors        the cause's named in %d of %d bugs (the largest quotient in %d); product = ratio within 1%% in %d of %d, off by %.2g%% at most\n",
+		f.Named.Hits, f.Named.Of, f.Most.Hits, f.Product.Hits, f.Product.Of, 100*f.OffMax)
 	_, err = fmt.Fprintf(w, "paged once     %d of %d that paged; most revisions of one incident: %d\n", total.PagedOnce.Hits, total.PagedOnce.Of, total.RevisionsMax)
 	return err
 }

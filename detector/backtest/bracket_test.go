@@ -51,24 +51,28 @@ func TestFactorNamed(t *testing.T) {
 		ratio              float64
 		factors            map[string]float64
 		want               Splits
+		usual              map[string]float64
 	}{
-		{"the cause's own", "metering_bug", "price", 12.4, map[string]float64{"price": 12.1, "requests": 1.02, "mix": 1.0047}, Splits{newShare(1, 1), 1e-3, newShare(1, 1)}},
-		{"another", "client_bug", "request_loop", 3, map[string]float64{"requests": 1.5, "users": 2}, Splits{newShare(1, 1), 0, newShare(0, 1)}},
-		{"downwards", "under_metering", "token_count", 0.5, map[string]float64{"tokens": 0.4, "users": 1.25}, Splits{newShare(1, 1), 1e-9, newShare(1, 1)}},
-		{"nothing moved", "metering_bug", "price", 1, map[string]float64{"price": 1.01, "users": 1}, Splits{newShare(0, 1), 0.02, newShare(0, 1)}},
-		{"a product that is not the ratio", "metering_bug", "price", 12, map[string]float64{"price": 12.2}, Splits{newShare(0, 1), 0.02, newShare(1, 1)}},
-		{"a gauge moves no charge", "metering_bug", "window", 1, map[string]float64{"users": 1}, Splits{newShare(1, 1), 0, newShare(0, 0)}},
-		{"a thief moves several", "abuse", "stolen_key", 4, map[string]float64{"turns": 2, "requests": 2}, Splits{newShare(1, 1), 0, newShare(0, 0)}},
-		{"no past to compare with", "metering_bug", "price", 0, nil, Splits{newShare(0, 0), 0, newShare(0, 0)}},
+		{"the cause's own", "metering_bug", "price", 12.4, map[string]float64{"price": 12.1, "requests": 1.02, "mix": 1.0047}, Splits{newShare(1, 1), 1e-3, newShare(1, 1), newShare(1, 1)}, nil},
+		{"another", "client_bug", "request_loop", 3, map[string]float64{"requests": 1.5, "users": 2}, Splits{newShare(1, 1), 0, newShare(0, 1), newShare(0, 1)}, nil},
+		{"downwards", "under_metering", "token_count", 0.5, map[string]float64{"tokens": 0.4, "users": 1.25}, Splits{newShare(1, 1), 1e-9, newShare(1, 1), newShare(1, 1)}, nil},
+		{"counted right and charged thrice", "metering_bug", "token_count", 3, map[string]float64{"price": 2, "tokens": 1.5}, Splits{newShare(1, 1), 0, newShare(1, 1), newShare(1, 1)}, nil},
+		{"beyond what comes and goes", "metering_bug", "price", 2.08, map[string]float64{"price": 1.3, "users": 1.6}, Splits{newShare(1, 1), 1e-9, newShare(1, 1), newShare(0, 1)}, map[string]float64{"users": 1.4}},
+		{"nothing moved", "metering_bug", "price", 1, map[string]float64{"price": 1.01, "users": 1}, Splits{newShare(0, 1), 0.02, newShare(0, 1), newShare(0, 1)}, nil},
+		{"a product that is not the ratio", "metering_bug", "price", 12, map[string]float64{"price": 12.2}, Splits{newShare(0, 1), 0.02, newShare(1, 1), newShare(1, 1)}, nil},
+		{"a gauge moves no charge", "metering_bug", "window", 1, map[string]float64{"users": 1}, Splits{newShare(1, 1), 0, newShare(0, 0), newShare(0, 0)}, nil},
+		{"a thief moves several", "abuse", "stolen_key", 4, map[string]float64{"turns": 2, "requests": 2}, Splits{newShare(1, 1), 0, newShare(0, 0), newShare(0, 0)}, nil},
+		{"no past to compare with", "metering_bug", "price", 0, nil, Splits{newShare(0, 0), 0, newShare(0, 0), newShare(0, 0)}, nil},
 	} {
 		l, r := label("l", c.class, c.cause, cohort("plan", "pro"), 0, 60), record("r", c.class, c.cause, cohort("plan", "pro"), 0, 60)
+		r.Usual = c.usual
 		if r.Factors = c.factors; c.factors != nil {
 			r.Ratio = &c.ratio
 		}
 		var card Card
 		card.Add(Run{Score: Compare([]Label{l}, []incident.Record{r})})
 		got := card.Total().Factors
-		if got.Product != c.want.Product || got.Named != c.want.Named || got.OffMax > c.want.OffMax {
+		if got.Product != c.want.Product || got.Named != c.want.Named || got.Most != c.want.Most || got.OffMax > c.want.OffMax {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}

@@ -141,7 +141,15 @@ func (x *Explanation) weigh() {
 			continue
 		}
 		item := RuledOut{s.what, fmt.Sprintf("%s x%.3g of x%.3g", s.factor, f, *r.Ratio)}
-		if explains(math.Log(f), math.Log(*r.Ratio)) {
+		moved, of := explains(math.Log(f), math.Log(*r.Ratio)), r.Explained[s.factor]
+		if u := math.Log(r.Usual[s.factor]); moved && of == "" && u > 0 && math.Abs(math.Log(f)) <= 2*u {
+			item.By += fmt.Sprintf(", as like hours differ (x%.3g)", math.Exp(u))
+			moved = false
+		}
+		if of != "" {
+			item.By += ", which " + of + " explains"
+		}
+		if moved {
 			x.AlsoMoved = append(x.AlsoMoved, item)
 		} else {
 			x.RuledOut = append(x.RuledOut, item)

@@ -110,9 +110,14 @@ func TestExplainRulesOut(t *testing.T) {
 		{"a rise that requests have a hundredth's part in", 1000, 1.2, true},
 		{"a fall in spite of more requests", 0.1, 1.5, true},
 		{"a fall that requests have a part in", 0.1, 0.5, false},
+		{"a rise in which requests have the part that they often have", 12, 1.51, true},
 		{"no change, requests as before", 1.01, 1.02, true},
 		{"no change, since two things cancel out", 1.01, 3, false},
 	} {
+		r.Usual = map[string]float64{"price": 1.0001}
+		if c.factor == 1.51 {
+			r.Usual["requests"] = 1.25
+		}
 		r.Ratio, r.Factors = &c.ratio, map[string]float64{"price": c.ratio / c.factor, "requests": c.factor}
 		x := ExplainOne(r)
 		ruled := slices.ContainsFunc(x.RuledOut, func(o RuledOut) bool { return strings.HasPrefix(o.By, "requests ") })
@@ -125,6 +130,11 @@ func TestExplainRulesOut(t *testing.T) {
 				t.Errorf("%s: the verdict's own factor stands among what else could be: %v", c.why, o)
 			}
 		}
+	}
+	twelve := 12.0
+	r.Ratio, r.Factors, r.Explained = &twelve, map[string]float64{"price": 4, "requests": 3}, map[string]string{"requests": "inc_1"}
+	if x := ExplainOne(r); len(x.AlsoMoved) != 1 || x.AlsoMoved[0].By != "requests x3 of x12, which inc_1 explains" {
+		t.Errorf("requests, which another incident explains: %v", x.AlsoMoved)
 	}
 	r.Ratio, r.Factors = nil, nil
 	if x := ExplainOne(r); len(x.AlsoMoved) > 0 {

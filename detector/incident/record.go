@@ -1,10 +1,10 @@
 package incident
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -60,6 +60,8 @@ type Record struct {
 	EndedAt        *time.Time         `json:"ended_at"`
 	Ratio          *float64           `json:"ratio,omitempty"`
 	Factors        map[string]float64 `json:"factors,omitempty"`
+	Usual          map[string]float64 `json:"usual,omitempty"`     // by how many times each factor differs among like hours before
+	Explained      map[string]string  `json:"explained,omitempty"` // factors that another incident of the same rows explains, and which
 	UsersAffected  int                `json:"users_affected"`
 	Overcharge     event.Sum          `json:"overcharge_credits"`
 	MergedInto     *string            `json:"merged_into"`
@@ -79,11 +81,57 @@ type Onset struct {
 	Level float64   `json:"level"`
 }
 
-// Moved returns the names of the factors that moved by 2% or more, the strongest first.
-func (r *Record) Moved() []string {
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.Factors)), func(n string) bool { return math.Abs(math.Log(r.Factors[n])) < 0.02 })
-	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Compare(math.Abs(math.Log(r.Factors[b])), math.Abs(math.Log(r.Factors[a])))
-	})
-	return names
+// factors returns those that moved by 2% or more, first what this incident is about (verdict.Factor.Compare).
+func (r *Record) factors() []verdict.Factor {
+	var out []verdict.Factor
+	for _, name := range slices.Sorted(maps.Keys(r.Factors)) {
+		f := verdict.Factor{Name: name, Value: r.Factors[name], Of: r.Explained[name]}
+		if u, known := r.Usual[name]; known {
+			f.Spread = math.Log(u)
+		}
+		if math.Abs(math.Log(f.Value)) >= 0.02 {
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b verdict.Factor) int { return a.Compare(&b) })
+	return out
+}
+
+// Moved returns the name of the factor that moved most, measured by what is usual and what other incidents explain; "" where none did.
+func (r *Record) Moved() string {
+	if f := r.factors(); len(f) > 0 {
+		return f[0].Name
+	}
+	return ""
+}
+
+// Split says what the ratio is made of, each number written by number: what moved more than usual, what other incidents of the
+// same rows explain, and what is as like hours differ.
+func (r *Record) Split(number func(float64) string) string {
+	var moved, usual, others []string
+	for _, f := range r.factors() {
+		switch text := f.Name + " " + number(f.Value); {
+		case f.Of != "":
+			others = append(others, text+" ("+f.Of+")")
+		case f.Usual():
+			usual = append(usual, text)
+		default:
+			moved = append(moved, text)
+		}
+	}
+	var parts []string
+	if len(moved) > 0 {
+		parts = append(parts, strings.Join(moved, ", "))
+	}
+	if len(others) > 0 {
+		parts = append(parts, "of other incidents: "+strings.Join(others, ", "))
+	}
+	if len(usual) > 0 {
+		parts = append(parts, "no more than usual: "+strings.Join(usual, ", "))
+	}
+	text := strings.Join(parts, "; ")
+	if r.Ratio != nil && text != "" {
+		text = number(*r.Ratio) + " in all: " + text
+	}
+	return text
 }

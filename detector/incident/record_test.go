@@ -262,3 +262,34 @@ func TestNumbersInWords(t *testing.T) {
 		}
 	}
 }
+
+// What moved more than it does of itself is said first; the rest is told apart, so that nobody hunts for what is usual.
+func TestRecordSplit(t *testing.T) {
+	number := func(x float64) string { return fmt.Sprintf("%.3gx", x) }
+	ratio := 2.1
+	for _, c := range []struct {
+		why            string
+		ratio          *float64
+		factors, usual map[string]float64
+		explained      map[string]string
+		want           string
+	}{
+		{"nothing is known of what is usual", &ratio, map[string]float64{"users": 1.6, "price": 1.3, "rows": 1.01}, nil, nil, "2.1x in all: users 1.6x, price 1.3x"},
+		{"people come and go", &ratio, map[string]float64{"users": 1.6, "price": 1.3}, map[string]float64{"users": 1.7, "price": 1}, nil, "2.1x in all: price 1.3x; no more than usual: users 1.6x"},
+		{"beyond what is usual, the farther first", &ratio, map[string]float64{"users": 4, "price": 1.9}, map[string]float64{"users": 1.5}, nil, "2.1x in all: price 1.9x, users 4x"},
+		{"all of it is usual, the strongest first", &ratio, map[string]float64{"users": 1.6, "mix": 1.2}, map[string]float64{"users": 1.7, "mix": 1.15}, nil, "2.1x in all: no more than usual: users 1.6x, mix 1.2x"},
+		{
+			"another incident of the same rows moves the price", &ratio,
+			map[string]float64{"rows": 1.2, "price": 1.75, "users": 1.1},
+			map[string]float64{"users": 1.3},
+			map[string]string{"price": "inc_1", "surcharge": "inc_2"},
+			"2.1x in all: rows 1.2x; of other incidents: price 1.75x (inc_1); no more than usual: users 1.1x",
+		},
+		{"nothing moved", &ratio, map[string]float64{"users": 1}, nil, nil, ""},
+		{"no past to hold it against", nil, nil, nil, nil, ""},
+	} {
+		if got := (&Record{Ratio: c.ratio, Factors: c.factors, Usual: c.usual, Explained: c.explained}).Split(number); got != c.want {
+			t.Errorf("%s: %q, want %q", c.why, got, c.want)
+		}
+	}
+}

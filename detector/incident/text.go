@@ -36,6 +36,12 @@ func (i *Incident) Record(id Identity) Record {
 		r.Factors = map[string]float64{}
 		for _, f := range i.Verdict.Factors {
 			r.Factors[f.Name] = round(f.Value, 9)
+			if f.Spread > 0 {
+				put(&r.Usual, f.Name, round(math.Exp(f.Spread), 4))
+			}
+			if f.Of != "" {
+				put(&r.Explained, f.Name, f.Of)
+			}
 		}
 	}
 	if i.MergedInto != "" {
@@ -52,6 +58,13 @@ func (i *Incident) Record(id Identity) Record {
 		r.Evidence = []Evidence{}
 	}
 	return r
+}
+
+func put[V any](m *map[string]V, k string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[k] = v
 }
 
 // round keeps digits significant digits, so that records do not differ in the last bits of a float.

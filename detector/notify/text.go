@@ -139,17 +139,9 @@ func quoted(values []string) []string {
 	return out
 }
 
-// split lists the factors that moved, the strongest first.
+// split says what the ratio is made of.
 func split(r *incident.Record) string {
-	names := r.Moved()
-	for i, n := range names {
-		names[i] += " " + strconv.FormatFloat(r.Factors[n], 'g', 3, 64) + "x"
-	}
-	text := strings.Join(names, ", ")
-	if r.Ratio != nil && text != "" {
-		text = strconv.FormatFloat(*r.Ratio, 'g', 3, 64) + "x in all: " + text
-	}
-	return text
+	return r.Split(func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) + "x" })
 }
 
 // jsonText marshals v so that every character with a meaning for terminals, browsers or readers is escaped; what the

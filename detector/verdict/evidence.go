@@ -89,7 +89,7 @@ func waterfall(f *Figures, v Verdict) []Evidence {
 	var moved Factor
 	rest := 1.0
 	for _, x := range v.Factors {
-		if math.Abs(math.Log(x.Value)) > math.Abs(math.Log(max(moved.Value, 1e-9))) || moved.Name == "" {
+		if moved.Name == "" || x.Compare(&moved) < 0 {
 			moved = x
 		}
 	}

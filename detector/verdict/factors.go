@@ -1,7 +1,9 @@
 package verdict
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/stats/decompose"
@@ -96,6 +98,71 @@ type Factor struct {
 	Name    string
 	Value   float64 // now ÷ baseline
 	Credits float64 // what it is worth, by LMDI
+	Spread  float64 // root mean square of its logarithm among like periods before, 0 where it is unknown
+	Of      string  // another incident of the same rows that explains it, "" where there is none
+}
+
+// Beyond returns by how much the factor moved, as a logarithm, beyond twice what like periods differ by of themselves: a price of
+// 1.3 times is news among users who come and go by half. It is negative for what is usual.
+func (f *Factor) Beyond() float64 { return math.Abs(math.Log(f.Value)) - 2*f.Spread }
+
+// Compare orders factors by how much they have to say of this incident: those that moved more than usual by how much more, then
+// the others by how much they moved, then what another incident explains.
+func (f *Factor) Compare(g *Factor) int {
+	if c := cmp.Compare(g.rank(), f.rank()); c != 0 {
+		return c
+	}
+	if f.rank() == unusual {
+		return cmp.Compare(g.Beyond(), f.Beyond())
+	}
+	return cmp.Compare(math.Abs(math.Log(g.Value)), math.Abs(math.Log(f.Value)))
+}
+
+const (
+	explained = iota
+	usual
+	unusual
+)
+
+func (f *Factor) rank() int {
+	switch {
+	case f.Of != "":
+		return explained
+	case f.Beyond() > 0:
+		return unusual
+	}
+	return usual
+}
+
+// Usual says whether the factor moved no more than like periods differ by.
+func (f *Factor) Usual() bool { return f.rank() == usual }
+
+// Spreads returns what each factor of now would differ by of itself: the root mean square, among like periods, of the logarithm of
+// each one's, held against the mean of the others. What has fewer rows than they have at the mean, as in its first minutes,
+// differs by more, as the square root of how many fewer. Periods without credits tell nothing; fewer than three are none.
+func Spreads(now Period, like []Period) map[string]float64 {
+	like = slices.DeleteFunc(slices.Clone(like), func(p Period) bool { return !(p.Credits > 0) })
+	if len(like) < 3 {
+		return nil
+	}
+	var all Period
+	for _, p := range like {
+		all = all.Plus(p)
+	}
+	squares, n := map[string]float64{}, map[string]float64{}
+	for _, p := range like {
+		_, factors, _, _ := Split(p, all.Plus(p.Scale(-1)).Scale(1/float64(len(like)-1)))
+		for _, f := range factors {
+			l := math.Log(f.Value)
+			squares[f.Name] += l * l
+			n[f.Name]++
+		}
+	}
+	fewer := max(all.Rows/float64(len(like))/max(now.Rows, 1), 1)
+	for name := range squares {
+		squares[name] = math.Sqrt(squares[name] / n[name] * fewer)
+	}
+	return squares
 }
 
 // Split returns ratio = now ÷ base in credits, the factors whose product it is, and the names of those left out because

@@ -3,6 +3,7 @@ package verdict
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -293,6 +294,67 @@ func TestPeriodLevel(t *testing.T) {
 		var none Period
 		if got := none.Level(m); got != 0 {
 			t.Errorf("measure %d of nothing: %v, want 0", m, got)
+		}
+	}
+}
+
+// What differs among like periods is known of each factor, whatever their order; what they agree in does not differ.
+func TestSpreads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		like := make([]Period, rapid.IntRange(3, 9).Draw(t, "periods"))
+		for i := range like {
+			x := normal
+			x.users *= math.Exp(rapid.Float64Range(-1, 1).Draw(t, "users"))
+			like[i] = x.period()
+		}
+		got := Spreads(like[0].Scale(100), like)
+		for name, s := range got {
+			if name != "users" && s > 1e-9 {
+				t.Fatalf("%s differs by %v, and is the same in all", name, s)
+			}
+		}
+		slices.Reverse(like)
+		if again := Spreads(like[0].Scale(100), append(like, Period{})); !(math.Abs(again["users"]-got["users"]) < 1e-9) {
+			t.Fatalf("users differ by %v, in another order by %v", got["users"], again["users"])
+		}
+	})
+	double, half := normal, normal
+	double.users, half.users = 2*normal.users, normal.users/2
+	like := []Period{normal.period(), double.period(), half.period()}
+	// Held against the mean of the other two, they are ln(1/1.25), ln(2/.75) and ln(.5/1.5).
+	if got, want := Spreads(like[1], like)["users"], math.Sqrt((0.2231*0.2231+0.9808*0.9808+1.0986*1.0986)/3); !near(got, want, 1e-3) {
+		t.Errorf("users differ by %v, want %v", got, want)
+	}
+	few, as := Spreads(like[0].Scale(1.0/100), like)["users"], Spreads(like[0].Scale(1.0/400), like)["users"]
+	if !near(as, 2*few, 1e-9) {
+		t.Errorf("of a hundredth of the rows users differ by %v, of a quarter of those by %v, want twice as much", few, as)
+	}
+	if got := Spreads(like[0], like[1:]); got != nil {
+		t.Errorf("of two periods %v", got)
+	}
+}
+
+// A small move of what never moves is named before a large one of what always does, and one of this incident before one of another.
+func TestWaterfallNamesWhatIsUnusual(t *testing.T) {
+	now := changed(func(x *traffic) { x.price, x.users = 1.3, x.users*1.6 })
+	f := story(Price, now)
+	for _, u := range []float64{0.5, 1, 2, 1.5} {
+		like := normal
+		like.users *= u
+		f.Like = append(f.Like, like.period())
+	}
+	for _, c := range []struct {
+		like   []Period
+		others map[string]string
+		want   string
+	}{
+		{f.Like, nil, "price x1.3 of x2.08"},
+		{nil, nil, "users x1.6 of x2.08"},
+		{nil, map[string]string{"users": "inc_2"}, "price x1.3 of x2.08"},
+	} {
+		f.Like, f.Others = c.like, c.others
+		if v := Judge(f); !slices.ContainsFunc(v.Evidence, func(e Evidence) bool { return e.Code == "factors" && strings.HasPrefix(e.Text, c.want) }) {
+			t.Errorf("want %q in %v", c.want, v.Evidence)
 		}
 	}
 }

@@ -38,8 +38,10 @@ type Figures struct {
 	Adopted   string  // the value of the scope that appeared with the onset
 	Planned   string  // the calendar entry that covers it
 	HasCard   bool
-	Runs      *Period // what the scope's windows did, where its plans have budgets
-	RunsBase  *Period // and in like hours before
+	Like      []Period          // what the scope drew in like periods before, the latest first: they tell what is usual
+	Others    map[string]string // other incidents of the same rows, by the factor that each moves; never the cause's own
+	Runs      *Period           // what the scope's windows did, where its plans have budgets
+	RunsBase  *Period           // and in like hours before
 }
 
 // Verdict is what is said.
@@ -56,6 +58,11 @@ func Judge(f *Figures) Verdict {
 	v := Verdict{Confidence: confidence(f)}
 	var missing []string
 	v.Ratio, v.Factors, missing, v.HasRatio = Split(f.Now, f.Base)
+	spreads := Spreads(f.Now, f.Like)
+	for i := range v.Factors {
+		x := &v.Factors[i]
+		x.Spread, x.Of = spreads[x.Name], f.Others[x.Name]
+	}
 	v.Evidence = append(v.Evidence, cardinal(f)...)
 	v.Evidence = append(v.Evidence, siblings(f)...)
 	if v.HasRatio {

@@ -19,8 +19,8 @@ func (v *Verdict) Code(c *state.Coder) {
 	state.Floats(c, &v.Ratio, &v.Confidence)
 	c.Bools(&v.HasRatio)
 	state.Slice(c, &v.Factors, func(f *Factor) {
-		c.String(&f.Name)
-		state.Floats(c, &f.Value, &f.Credits)
+		c.Strings(&f.Name, &f.Of)
+		state.Floats(c, &f.Value, &f.Credits, &f.Spread)
 	})
 	state.Slice(c, &v.Evidence, func(e *Evidence) {
 		c.Strings(&e.Code, &e.Text)

@@ -97,6 +97,7 @@ func rich() incident.Record {
 		V: 1, Incident: "inc_0000000001", Revision: 1, Status: incident.Resolved, Class: "metering_bug", Cause: "price", Severity: incident.Ticket, Confidence: .9,
 		Scope:     incident.Scope{Kind: "users", Users: []string{"u1", hostile}, User: "", LinkedBy: "device"},
 		StartedAt: at, DetectedAt: at.Add(time.Minute), UpdatedAt: at.Add(time.Hour), EndedAt: &at, Ratio: &one, Factors: map[string]float64{"price": 1, "tokens": 3},
+		Usual: map[string]float64{"price": 1.01, "tokens": 1.5}, Explained: map[string]string{"tokens": "inc_0000000003"},
 		MergedInto: &into, Runbook: "https://runbooks.example.org/x", Links: map[string]string{"incident": "http://127.0.0.1:8080/incidents/inc_0000000001"},
 		Evidence: []incident.Evidence{{Code: "known_identity", Text: hostile, Against: true}, {Code: "charged", Text: "x", Observed: &one, Expected: &one}},
 		Title:    "Metering bug: " + hostile, Summary: hostile,
