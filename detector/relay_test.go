@@ -74,8 +74,7 @@ func (l *tape) lead(t *testing.T, e *detector.Engine, saved []byte) {
 func TestEnginesShareOneLog(t *testing.T) {
 	t.Parallel()
 	w := world(t, "duplicates")
-	in := split(t, w.records, 2)
-	want := replay(t, w.options, in).verdicts()
+	in, want := split(t, w.records, 2), w.outcome(t).verdicts()
 	log := &tape{}
 	o := w.options
 	o.Relay, o.Partitions, o.LiveView = log, 2, true

@@ -78,8 +78,9 @@ var rest = flag.Bool("rest", false, "play the scenarios that make test leaves to
 
 // long are the largest scenarios. What most of them hold the others show as well, in smaller worlds.
 var long = []string{
-	"background", "cache-miss", "context-bloat", "declared-price", "demo", "disorder", "june", "learned-price", "penalties-10x", "price-cohort",
-	"price-meter", "quiet", "scripted-drain", "shared-account", "surge", "token-recount", "undeclared-price",
+	"background", "cache-miss", "context-bloat", "declared-price", "demo", "disorder", "drain-20x", "june", "learned-price", "penalties-10x",
+	"price-cohort", "price-meter", "quiet", "scripted-drain", "shared-account", "surge", "token-count", "token-recount", "twin-outage", "twin-return",
+	"undeclared-price",
 }
 
 // leaveToCI skips what takes long, or with -rest all else.
