@@ -10,6 +10,7 @@ import (
 // date finds the onset of a scope and sums it from there. The onset is where the likelihood of the flag's quiet rate up to
 // there and its present rate from there on is greatest, over five-minute buckets; in that bucket, the first affected row.
 func (f *fleet) date(l *live) {
+	was := l.onset
 	type five struct {
 		stretch
 		last int64
@@ -59,7 +60,7 @@ func (f *fleet) date(l *live) {
 	for _, t := range at {
 		l.lastHit = max(l.lastHit, fives[t].last)
 	}
-	f.lookBack(l)
+	f.lookBack(l, was)
 	l.cleanHit = max(l.cleanHit, l.lastHit)
 	f.resum(l)
 	ordered := make([]stretch, len(at))
@@ -78,13 +79,18 @@ func (f *fleet) begin(l *live, first int64) {
 }
 
 // lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that
-// bear a flag which quiet times do not know are no more than six hours apart.
-func (f *fleet) lookBack(l *live) {
+// bear a flag which quiet times do not know are no more than six hours apart. Those since the onset that the incident had in another scope
+// are its own, whatever nights lie between.
+func (f *fleet) lookBack(l *live, was int64) {
 	if l.base > cleanBase {
 		return
 	}
+	known := l.onset
+	if was > 0 && was < known {
+		known = was - was%cohort.Hour
+	}
 	first, rows, mixed := map[int64]int64{}, map[int64][2]float64{}, f.mixed(l)
-	f.store.Hourly(l.where, l.onset-24*cohort.Hour, l.onset, func(h int64, leaf *cohort.Leaf, c *cohort.Cell) {
+	f.store.Hourly(l.where, min(l.onset-24*cohort.Hour, known), l.onset, func(h int64, leaf *cohort.Leaf, c *cohort.Cell) {
 		off, could, ok := f.own(l, mixed, leaf, h, c)
 		if !ok {
 			return
@@ -96,7 +102,7 @@ func (f *fleet) lookBack(l *live) {
 		}
 	})
 	for _, h := range slices.Backward(sortedKeys(first)) {
-		if l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1] {
+		if h < known && (l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1]) {
 			return
 		}
 		if first[h] < l.onset {

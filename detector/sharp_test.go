@@ -103,3 +103,33 @@ func TestDispersion(t *testing.T) {
 		}
 	}
 }
+
+// A scope that becomes narrower after a night keeps the onset that it had, where its own rows bear it out.
+func TestNarrowerScopeKeepsItsOnset(t *testing.T) {
+	const start = int64(20_000) * 24 * cohort.Hour
+	f := newFleet(newOptions(), []int32{0}, nil)
+	leaves := cohort.NewLeaves()
+	web, cli := [event.NumDims]string{event.Plan: "pro", event.Client: "web"}, [event.NumDims]string{event.Plan: "pro", event.Client: "cli"}
+	work := func(from, to int64) {
+		for at := from; at < to; at += cohort.Five {
+			for _, values := range [][event.NumDims]string{web, cli} {
+				cell := &cohort.Cell{Rows: 10}
+				if values == web {
+					*cell.OffOf(cohort.Copy) = cohort.Off{Rows: 1, Users: 1, First: at + 1, Last: at + 1}
+				}
+				f.store.Add(f.store.Series(leaves.Of(&values), at), at, cell)
+			}
+			f.now = at + cohort.Five
+			f.store.Head(f.now)
+		}
+	}
+	work(start+9*cohort.Hour, start+18*cohort.Hour)
+	l := &live{by: byFlag, flag: cohort.Copy, where: cohort.Where{{Dim: event.Plan, Value: "pro"}}, base: 1e-6, cluster: 1}
+	f.date(l)
+	began := l.finding.StartedAt
+	work(start+33*cohort.Hour, start+40*cohort.Hour)
+	l.where = append(l.where, cohort.Cond{Dim: event.Client, Value: "web"})
+	if f.date(l); l.finding.StartedAt != began || l.inside.Flagged(cohort.Copy).Rows != 16*12 {
+		t.Errorf("began at %d, then at %d, with %d rows", began-start, l.finding.StartedAt-start, l.inside.Flagged(cohort.Copy).Rows)
+	}
+}
