@@ -99,7 +99,7 @@ localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) ta
 	$(TEST) ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
 
 # A dozen restarts of every scenario, twice: an hour of one core. ONLY=price-cohort takes one.
-scenarios: ## Play the long scenarios, which make test leaves out, whole and on different ways (five minutes of a core)
+scenarios: ## Play the long scenarios, which make test leaves out, whole and on different ways (three minutes of a core)
 	$(TEST) ./detector -run '^Test(Scenarios|PartitionsChangeNoVerdict|DisorderChangesNoVerdict)$$' -rest -count=1 -timeout 60m
 
 restarts: ## Stop and restore at random records of every scenario, and expect the same bytes (ONLY=price-cohort)
