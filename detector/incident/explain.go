@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // Explanation is what an on-call engineer asks of one incident, answered from its records and nothing else: what a record does
@@ -135,6 +137,9 @@ func (s Scope) words() string {
 func (x *Explanation) weigh() {
 	r := &x.Alert
 	own := causeOf(r.Class, r.Cause).Factor
+	if r.Class == string(verdict.MeteringBug) && own == verdict.TokenCount.Factor && r.Moved() == verdict.Price.Factor {
+		own = verdict.Price.Factor // they are counted right in the rows, and charged wrong
+	}
 	for _, s := range suspects {
 		f, known := r.Factors[s.factor]
 		if !known || s.factor == own || r.Ratio == nil || *r.Ratio <= 0 || f <= 0 {

@@ -136,6 +136,11 @@ func TestExplainRulesOut(t *testing.T) {
 	if x := ExplainOne(r); len(x.AlsoMoved) != 1 || x.AlsoMoved[0].By != "requests x3 of x12, which inc_1 explains" {
 		t.Errorf("requests, which another incident explains: %v", x.AlsoMoved)
 	}
+	// Tokens that are counted right and charged wrong are a price, which the verdict explains.
+	r.Class, r.Cause, r.Factors, r.Explained = "metering_bug", "token_count", map[string]float64{"price": 12, "tokens": 1}, nil
+	if x := ExplainOne(r); len(x.AlsoMoved) > 0 {
+		t.Errorf("beside tokens charged wrong there moved %v", x.AlsoMoved)
+	}
 	r.Ratio, r.Factors = nil, nil
 	if x := ExplainOne(r); len(x.AlsoMoved) > 0 {
 		t.Errorf("without a past something moved: %v", x.AlsoMoved)

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 )
@@ -101,6 +102,9 @@ func waterfall(f *Figures, v Verdict) []Evidence {
 	return []Evidence{figure("factors", fmt.Sprintf("%s x%.3g of x%.3g (%.0f credits); everything else x%.3g", moved.Name, moved.Value, v.Ratio, moved.Credits, rest), moved.Value, v.Ratio)}
 }
 
+// behaviour are the factors that users and clients move.
+var behaviour = []string{"users", "turns", "requests", "tokens", "cache", "mix"}
+
 // against is the counter-evidence: which other verdicts were looked at, and the figure that speaks against them or for them.
 func against(f *Figures, v Verdict) []Evidence {
 	var out []Evidence
@@ -118,11 +122,17 @@ func against(f *Figures, v Verdict) []Evidence {
 	switch f.Cause.Class {
 	case MeteringBug, UnderMetering:
 		if v.HasRatio {
-			behave := get("users") * get("turns") * get("requests") * get("tokens") * get("cache") * get("mix")
-			if f.Cause == LostRows || f.Cause == FewTokens {
-				behave /= get(f.Cause.Factor)
+			behave := 1.0
+			for _, x := range v.Factors {
+				if slices.Contains(behaviour, x.Name) && x.rank() == unusual && !(x.Name == f.Cause.Factor && f.Cause.Class == UnderMetering) {
+					behave *= x.Value
+				}
 			}
-			add("not_behaviour", fmt.Sprintf("what users and clients do is x%.2g: abuse or a client release would show there", behave))
+			beyond := ""
+			if len(f.Like) > 0 {
+				beyond = ", beyond what is usual"
+			}
+			add("not_behaviour", fmt.Sprintf("what users and clients do is x%.2g%s: abuse or a client release would show there", behave, beyond))
 		}
 	case ClientBug:
 		off := int64(0)

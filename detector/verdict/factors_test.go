@@ -347,14 +347,18 @@ func TestWaterfallNamesWhatIsUnusual(t *testing.T) {
 		like   []Period
 		others map[string]string
 		want   string
+		behave string
 	}{
-		{f.Like, nil, "price x1.3 of x2.08"},
-		{nil, nil, "users x1.6 of x2.08"},
-		{nil, map[string]string{"users": "inc_2"}, "price x1.3 of x2.08"},
+		{f.Like, nil, "price x1.3 of x2.08", "what users and clients do is x1, beyond what is usual:"},
+		{nil, nil, "users x1.6 of x2.08", "what users and clients do is x1.6:"},
+		{nil, map[string]string{"users": "inc_2"}, "price x1.3 of x2.08", "what users and clients do is x1:"},
 	} {
 		f.Like, f.Others = c.like, c.others
-		if v := Judge(f); !slices.ContainsFunc(v.Evidence, func(e Evidence) bool { return e.Code == "factors" && strings.HasPrefix(e.Text, c.want) }) {
-			t.Errorf("want %q in %v", c.want, v.Evidence)
+		v := Judge(f)
+		for code, want := range map[string]string{"factors": c.want, "not_behaviour": c.behave} {
+			if !slices.ContainsFunc(v.Evidence, func(e Evidence) bool { return e.Code == code && strings.HasPrefix(e.Text, want) }) {
+				t.Errorf("want %s %q in %v", code, want, v.Evidence)
+			}
 		}
 	}
 }
