@@ -213,12 +213,16 @@ func (p *peers) of(l *cohort.Leaf, pop float32) prior {
 	return out
 }
 
-// priorOf returns what holds of a user before the past b does. Who is known to be unlike the users of their groups is held against
-// everybody, as if there were no groups: so a group that has been made to look busy hides none of those who are not.
+// priorOf returns what holds of a user before the past b does. Peers are heard in the first four days only: later they delay what the own past
+// says. Who is known to be unlike the users of their groups is held against everybody, as if there were no groups: so a group that has
+// been made to look busy hides none of those who are not.
 func (t *Table) priorOf(u *User, b *Counts) prior {
 	pop := float32(0)
 	if t.logs.n > 0 {
 		pop = float32(math.Exp(float64(t.logs.sum / t.logs.n)))
+	}
+	if u.bucket-u.FirstAt >= volumeAge {
+		return prior{mean: pop, weight: ownWeight}
 	}
 	p := t.peers.of(u.leaf, pop)
 	if p.variance > 0 && b.Buckets > 0 && b.volume() > 0 {
