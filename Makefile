@@ -98,10 +98,10 @@ localise-bench: ## Measure localise: exact-match F1 and time over CASES (200) ta
 	GOMAXPROCS=1 $(TEST) ./cmd/drainwatch -run '^TestLocaliseCard$$' -v -count=1 -timeout 24h -localise-cases=$(CASES)
 	$(TEST) ./stats/localise -run '^TestCausesOfRealCDN$$' -v -count=1 -timeout 1h -refit
 
-# A dozen restarts of every scenario, twice: an hour of one core. ONLY=price-cohort takes one.
 scenarios: ## Play the long scenarios, which make test leaves out, whole and on different ways (three minutes of a core)
 	$(TEST) ./detector -run '^Test(Scenarios|PartitionsChangeNoVerdict|DisorderChangesNoVerdict)$$' -rest -count=1 -timeout 60m
 
+# A dozen restarts of every scenario, twice: an hour of one core. ONLY=price-cohort takes one.
 restarts: ## Stop and restore at random records of every scenario, and expect the same bytes (ONLY=price-cohort)
 	DRAINWATCH_RESTARTS=1 $(TEST) ./detector -run '^TestRestartsChangeNothing$$/$(ONLY)' -v -count=1 -timeout 24h
 
