@@ -212,6 +212,9 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 				l.finding.LastAt = r.Last
 			}
 			l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
+			if !exact && l.Status == incident.Resolved {
+				l.finding.Severity = l.Severity // nobody is woken by an estimate of what is over
+			}
 		}
 		l.finding.Final = final || l.Status == incident.Resolved // of what is over this is the last word, too
 		if l.MergedInto == "" {
