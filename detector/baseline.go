@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -15,10 +17,9 @@ const (
 // before, or of all hours before where there is no day of history, scaled to the incident's length so far. A value that did
 // not exist before is held against the rest of its cohort, user for user.
 func (f *fleet) baseline(l *live) verdict.Period {
-	where, fresh := f.before(l, likeHours)
+	where, fresh := f.before(l)
 	end := max(l.lastHit+1, l.onset+cohort.Tick)
-	history := max(f.first, l.onset-7*24*cohort.Hour)
-	hours := f.past(l, where, history)
+	hours, history := f.past(l, where)
 	var base verdict.Period
 	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
 		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
@@ -35,15 +36,17 @@ func (f *fleet) baseline(l *live) verdict.Period {
 	return base
 }
 
-// past returns the hours of a scope before the onset. They are kept with the incident, which may outlive the store's.
-func (f *fleet) past(l *live, where cohort.Where, history int64) map[int64]*verdict.Period {
+// past returns the hours of a scope before the onset, and from when on they count. They are kept with the incident, which may outlive
+// the store's.
+func (f *fleet) past(l *live, where cohort.Where) (hours map[int64]*verdict.Period, history int64) {
+	history = max(f.first, l.onset-7*24*cohort.Hour)
 	if len(where) == 0 {
-		return f.hours
+		return f.hours, history
 	}
 	if l.hours != nil && l.hoursOf.Equal(where) && l.hoursTo == l.onset {
-		return l.hours
+		return l.hours, history
 	}
-	hours := map[int64]*verdict.Period{}
+	hours = map[int64]*verdict.Period{}
 	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
 		p := hours[h]
 		if p == nil {
@@ -53,23 +56,25 @@ func (f *fleet) past(l *live, where cohort.Where, history int64) map[int64]*verd
 		p.Add(c, 1)
 	})
 	l.hours, l.hoursOf, l.hoursTo = hours, where, l.onset
-	return hours
+	return hours, history
 }
 
-// before returns the scope as it was before the incident: a value that appeared within so long before the onset gives way to whatever
-// else all of the scope's rows share, such as the model that a price list is for.
-func (f *fleet) before(l *live, within int64) (where cohort.Where, fresh bool) {
+// appeared says whether the scope names a value that can come anew, and was not there so long before the onset.
+func (f *fleet) appeared(l *live, within int64) bool {
+	first := f.store.First(l.where)
+	return first >= l.onset-within && first >= f.first+cohort.Hour &&
+		slices.ContainsFunc(l.where, func(c cohort.Cond) bool { return slices.Contains(adoptable, c.Dim) })
+}
+
+// before returns the scope as it was before the incident: a value without like hours gives way to whatever else all of the scope's
+// rows share, such as the model that a price list is for.
+func (f *fleet) before(l *live) (where cohort.Where, fresh bool) {
 	where = l.where
-	if first := f.store.First(l.where); first < l.onset-within || first < f.first+cohort.Hour {
+	if !f.appeared(l, likeHours) {
 		return where, false
 	}
 	for _, d := range adoptable {
-		if _, ok := where.Value(d); ok {
-			where, fresh = where.Without(d), true
-		}
-	}
-	if !fresh {
-		return where, false
+		where = where.Without(d)
 	}
 	var shared [event.NumDims]string
 	first := true
@@ -131,9 +136,8 @@ func (f *fleet) alike(l *live) []verdict.Period {
 	if l.user != "" || l.drawn != nil || l.onset == 0 {
 		return nil
 	}
-	where, _ := f.before(l, likeHours)
-	history := max(f.first, l.onset-7*24*cohort.Hour)
-	hours := f.past(l, where, history)
+	where, _ := f.before(l)
+	hours, history := f.past(l, where)
 	from := l.onset - l.onset%cohort.Hour
 	span := min((max(l.lastHit, l.onset)-from)/cohort.Hour+1, 24) * cohort.Hour
 	step := 24 * cohort.Hour

@@ -106,7 +106,7 @@ func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
 // denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new
 // has no such past.
 func (f *fleet) denied(l *live) bool {
-	if _, fresh := f.before(l, freshFor); fresh {
+	if f.appeared(l, freshFor) {
 		return false
 	}
 	base := f.baseline(l)

@@ -36,7 +36,7 @@ func (f *fleet) claims() []ledger.Claim {
 		if l.user != "" {
 			c.Where = nil
 		} else {
-			c.Before, c.Compare = f.before(l, likeHours)
+			c.Before, c.Compare = f.before(l)
 			c.Compare = c.Compare || c.ByMeasure
 		}
 		if l.flag.Estimated() && !c.ByMeasure {
@@ -47,8 +47,8 @@ func (f *fleet) claims() []ledger.Claim {
 		}
 		if !c.ByMeasure && f.tells(l) {
 			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, ledger.Odds{Quiet: l.chance(), Alike: f.clustered(l), Level: l.level()}
-			if before, fresh := f.before(l, freshFor); fresh && l.user == "" {
-				c.Around = before // what is new is held against what stood in its place
+			if l.user == "" && f.appeared(l, freshFor) {
+				c.Around = c.Before // what is new is held against what stood in its place
 			}
 		}
 		if c.Flag == cohort.Over && !c.ByMeasure || c.Flag == cohort.Under && !c.ByMeasure {

@@ -148,11 +148,11 @@ func (f *fleet) others(l *live, own verdict.Cause) map[string]string {
 	if l.user != "" {
 		return nil
 	}
-	out := map[string]string{}
+	out, owns := map[string]string{}, moves(l, own)
 	for _, o := range f.lives {
 		factor := moves(o, o.Cause)
 		if o == l || o.ID == "" || o.MergedInto != "" || o.user != "" || o.by == byUser || o.by == byLinks || o.Cause == verdict.Window || o.Cause == verdict.Unexplained ||
-			factor == moves(l, own) || o.where.Excludes(l.where) || o.onset > l.lastHit || o.lastHit < l.onset || out[factor] != "" {
+			factor == owns || o.where.Excludes(l.where) || o.onset > l.lastHit || o.lastHit < l.onset || out[factor] != "" {
 			continue
 		}
 		out[factor] = o.ID

@@ -141,18 +141,18 @@ func (x *Explanation) weigh() {
 		own = verdict.Price.Factor // they are counted right in the rows, and charged wrong
 	}
 	for _, s := range suspects {
-		f, known := r.Factors[s.factor]
-		if !known || s.factor == own || r.Ratio == nil || *r.Ratio <= 0 || f <= 0 {
-			continue
+		f := r.factor(s.factor)
+		if s.factor == own || r.Ratio == nil || *r.Ratio <= 0 || f.Value <= 0 {
+			continue // or it is not stated
 		}
-		item := RuledOut{s.what, fmt.Sprintf("%s x%.3g of x%.3g", s.factor, f, *r.Ratio)}
-		moved, of := explains(math.Log(f), math.Log(*r.Ratio)), r.Explained[s.factor]
-		if u := math.Log(r.Usual[s.factor]); moved && of == "" && u > 0 && math.Abs(math.Log(f)) <= 2*u {
-			item.By += fmt.Sprintf(", as like hours differ (x%.3g)", math.Exp(u))
+		item := RuledOut{s.what, fmt.Sprintf("%s x%.3g of x%.3g", s.factor, f.Value, *r.Ratio)}
+		moved := explains(math.Log(f.Value), math.Log(*r.Ratio))
+		if moved && f.Usual() {
+			item.By += fmt.Sprintf(", as like hours differ (x%.3g)", r.Usual[s.factor])
 			moved = false
 		}
-		if of != "" {
-			item.By += ", which " + of + " explains"
+		if f.Of != "" {
+			item.By += ", which " + f.Of + " explains"
 		}
 		if moved {
 			x.AlsoMoved = append(x.AlsoMoved, item)

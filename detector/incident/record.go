@@ -81,15 +81,20 @@ type Onset struct {
 	Level float64   `json:"level"`
 }
 
+// factor returns one as the verdict had it.
+func (r *Record) factor(name string) verdict.Factor {
+	f := verdict.Factor{Name: name, Value: r.Factors[name], Of: r.Explained[name]}
+	if u, known := r.Usual[name]; known {
+		f.Spread = math.Log(u)
+	}
+	return f
+}
+
 // factors returns those that moved by 2% or more, first what this incident is about (verdict.Factor.Compare).
 func (r *Record) factors() []verdict.Factor {
 	var out []verdict.Factor
 	for _, name := range slices.Sorted(maps.Keys(r.Factors)) {
-		f := verdict.Factor{Name: name, Value: r.Factors[name], Of: r.Explained[name]}
-		if u, known := r.Usual[name]; known {
-			f.Spread = math.Log(u)
-		}
-		if math.Abs(math.Log(f.Value)) >= 0.02 {
+		if f := r.factor(name); math.Abs(math.Log(f.Value)) >= 0.02 {
 			out = append(out, f)
 		}
 	}

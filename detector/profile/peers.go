@@ -62,6 +62,13 @@ func (g *group) take(x float64) {
 	g.variance += (float32(stray*stray) - g.variance) / g.n
 }
 
+// square counts the square of what is not explained: the centre is its mean.
+func (g *group) square(x float64, day int32) {
+	g.fade(day)
+	g.n++
+	g.center += (float32(min(x*x, strayMost*strayMost)) - g.center) / g.n
+}
+
 // trait are the groups of one dimension.
 type trait struct {
 	groups        []group
@@ -152,14 +159,8 @@ func (p *peers) learn(l *cohort.Leaf, volume, duty float64, day int32) {
 		g.fade(day)
 		was := x
 		x -= k.belief(g) * float64(g.center)
-		for _, s := range [...]struct {
-			of *group
-			x  float64
-		}{{&k.before, was}, {&k.after, was - float64(g.center)}} {
-			s.of.fade(day)
-			s.of.n++
-			s.of.center += (float32(min(s.x*s.x, strayMost*strayMost)) - s.of.center) / s.of.n
-		}
+		k.before.square(was, day)
+		k.after.square(was-float64(g.center), day)
 		g.take(was)
 	}
 }
@@ -221,14 +222,15 @@ func (t *Table) priorOf(u *User, b *Counts) prior {
 	if t.logs.n > 0 {
 		pop = float32(math.Exp(float64(t.logs.sum / t.logs.n)))
 	}
+	everybody := prior{mean: pop, weight: ownWeight}
 	if u.bucket-u.FirstAt >= volumeAge {
-		return prior{mean: pop, weight: ownWeight}
+		return everybody
 	}
 	p := t.peers.of(u.leaf, pop)
 	if p.variance > 0 && b.Buckets > 0 && b.volume() > 0 {
 		off := math.Log(float64(b.volume() / b.Buckets / p.mean))
 		if own := usualSpread * usualSpread / max(float64(b.Buckets)/sitting, 1); off*off > unlike*unlike*(p.variance+own) {
-			return prior{mean: pop, weight: ownWeight}
+			return everybody
 		}
 	}
 	return p

@@ -87,13 +87,8 @@ func siblings(f *Figures) []Evidence {
 
 // waterfall says which factors moved and what each is worth.
 func waterfall(f *Figures, v Verdict) []Evidence {
-	var moved Factor
+	moved := slices.MinFunc(v.Factors, func(a, b Factor) int { return a.Compare(&b) })
 	rest := 1.0
-	for _, x := range v.Factors {
-		if moved.Name == "" || x.Compare(&moved) < 0 {
-			moved = x
-		}
-	}
 	for _, x := range v.Factors {
 		if x.Name != moved.Name {
 			rest *= x.Value
