@@ -4,7 +4,6 @@ import (
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
-	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
 // known returns the faults of the incidents beside own that cover a leaf at an instant; all says that one of them is of no fault that
@@ -16,7 +15,7 @@ func (f *fleet) known(leaf *cohort.Leaf, at int64, own *live) (faults []cohort.F
 		}
 		switch {
 		case m.fault == nil:
-			if m.beside(own, cohort.Over) {
+			if m.accounts(at, &cohort.Off{}) {
 				return nil, true
 			}
 		case at > m.onset-cohort.Hour && (m.open() || at <= m.lastHit):
@@ -30,7 +29,7 @@ func (f *fleet) known(leaf *cohort.Leaf, at int64, own *live) (faults []cohort.F
 func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Flag, own *live, fault *cohort.Fault) (off cohort.Off, n int64, ok bool) {
 	off, n = c.Flagged(flag), c.Opportunities(flag)
 	if flag != cohort.Over {
-		return off, n, !f.explained(leaf, flag, own)
+		return off, n, !f.explained(leaf, at, &off, flag, own)
 	}
 	faults, all := f.known(leaf, at, own)
 	if all || off.Rows == 0 || fault == nil && len(faults) == 0 {
@@ -58,32 +57,6 @@ func (f *fleet) own(l *live, mixed bool, leaf *cohort.Leaf, at int64, c *cohort.
 		return f.part(leaf, at, c, l.flag, l, l.fault)
 	}
 	return c.Flagged(l.flag), c.Opportunities(l.flag), true
-}
-
-// tableOver lists the leaves of rows that are charged too much, by cells: see part.
-func (f *fleet) tableOver(c *coded, from int64, own *live, fault *cohort.Fault) {
-	var last *cohort.Leaf
-	var sums localise.Sums
-	usual := false
-	flush := func() {
-		if last != nil && sums != (localise.Sums{}) {
-			c.add(last, sums)
-		}
-		sums = localise.Sums{}
-	}
-	f.store.Cells(nil, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
-		if leaf != last {
-			flush()
-			last, usual = leaf, f.usualLeaf(leaf, cohort.Over)
-		}
-		if usual {
-			return
-		}
-		if off, n, ok := f.part(leaf, at, cell, cohort.Over, own, fault); ok {
-			sums[0], sums[1], sums[2] = sums[0]+float64(off.Rows), sums[1]+float64(n), sums[2]+float64(off.Users)
-		}
-	})
-	flush()
 }
 
 // sumCell adds a cell to what an incident's scope did, or to what the rest did, and returns it as the incident sees it: without the rows

@@ -154,7 +154,7 @@ func (f *fleet) settleSuspects() {
 	waiting := f.suspects[:0]
 	for _, s := range f.suspects {
 		switch {
-		case !alone(s.Flag) || !f.o.Hearing.Hears(verdict.SignalOf(s.Flag)) || !f.ready(s.Flag) || f.explained(s.Leaf, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag):
+		case !alone(s.Flag) || !f.o.Hearing.Hears(verdict.SignalOf(s.Flag)) || !f.ready(s.Flag) || f.explained(s.Leaf, f.now, &cohort.Off{}, s.Flag, nil) || f.usualLeaf(s.Leaf, s.Flag):
 		case f.now-s.At < suspectWait:
 			waiting = append(waiting, s)
 		case len(users[s.Flag]) < f.rules.MinUsers:

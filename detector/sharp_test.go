@@ -7,6 +7,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -131,5 +132,54 @@ func TestNarrowerScopeKeepsItsOnset(t *testing.T) {
 	l.where = append(l.where, cohort.Cond{Dim: event.Client, Value: "web"})
 	if f.date(l); l.finding.StartedAt != began || l.inside.Flagged(cohort.Copy).Rows != 16*12 {
 		t.Errorf("began at %d, then at %d, with %d rows", began-start, l.finding.StartedAt-start, l.inside.Flagged(cohort.Copy).Rows)
+	}
+}
+
+// Gauges that are read an hour after a fault of them was over tell of that fault, wherever the few who come back then happen to work.
+// What is off at a later time is news.
+func TestRowsOfWhatIsOverAreItsOwn(t *testing.T) {
+	const start, end = int64(500_000) * cohort.Hour, int64(500_000)*cohort.Hour + 2*cohort.Hour
+	for _, c := range []struct {
+		why  string
+		was  int64 // when the gauges were off
+		want string
+	}{
+		{"they were off before", end - cohort.Five, ""},
+		{"they went off again", end + cohort.Hour, "model=a"},
+	} {
+		f := newFleet(newOptions(), []int32{0}, func(*live, []incident.Reason) {})
+		leaves := cohort.NewLeaves()
+		add := func(at int64, plan, model string, rows, hits, was int64) {
+			cell := &cohort.Cell{Rows: rows, Gauged: rows}
+			if hits > 0 {
+				*cell.OffOf(cohort.GaugeOff) = cohort.Off{Rows: hits, Users: hits, DayUsers: hits, First: was, Last: was}
+			}
+			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{event.Plan: plan, event.Model: model}), at), at, cell)
+			f.now = at + cohort.Five
+			f.store.Head(f.now)
+		}
+		for at := start; at < end; at += cohort.Five {
+			add(at, "pro", "a", 10, 9, at)
+			add(at, "pro", "b", 10, 9, at)
+			add(at, "free", "a", 10, 0, at)
+			add(at, "free", "b", 10, 0, at)
+		}
+		over := &live{by: byFlag, flag: cohort.GaugeOff, where: cohort.Where{{Dim: event.Plan, Value: "pro"}}, onset: start, lastHit: end, endedAt: end}
+		over.Status = incident.Resolved
+		f.lives = []*live{over}
+		add(end+cohort.Hour, "pro", "a", 8, 8, c.was)
+		add(end+cohort.Hour, "pro", "b", 12, 0, 0)
+		add(end+cohort.Hour, "free", "b", 12, 0, 0)
+		f.localise(verdict.Family{Flag: cohort.GaugeOff, Cause: verdict.Window}, end)
+		got := ""
+		for _, l := range f.lives[1:] {
+			got += l.where.String()
+			if l.onset < end {
+				t.Errorf("%s: dated %d s before the other ended", c.why, (end-l.onset)/1e9)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: told of %q, want %q", c.why, got, c.want)
+		}
 	}
 }

@@ -218,55 +218,76 @@ func (f *fleet) many(l *live) bool {
 	return 2*users > int64(f.rules.MinUsers)
 }
 
-// table lists the leaves since from: affected rows and opportunities, less those that other open incidents of the flag
-// explain (except, its own) and those where the flag is usual.
+// table lists the leaves since from: affected rows and opportunities, less those that other incidents of the flag account for (except
+// own, its own) and those where the flag is usual. Rows that are charged too much are sorted by what multiplies them: see part.
 func (f *fleet) table(flag cohort.Flag, from int64, own *live, fault *cohort.Fault) *coded {
 	c := newCoded()
-	if flag == cohort.Over {
-		f.tableOver(c, from, own, fault)
-		return c.done(f.o.Dimensions)
+	var last *cohort.Leaf
+	var sums localise.Sums
+	usual := false
+	flush := func() {
+		if last != nil && sums != (localise.Sums{}) {
+			c.add(last, sums)
+		}
+		sums = localise.Sums{}
 	}
-	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
-		n := cell.Opportunities(flag)
-		if n == 0 && cell.Flagged(flag).Rows == 0 || f.explained(leaf, flag, own) || f.usualLeaf(leaf, flag) {
+	f.store.Cells(nil, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
+		if leaf != last {
+			flush()
+			last, usual = leaf, f.usualLeaf(leaf, flag)
+		}
+		if usual {
 			return
 		}
-		c.add(leaf, localise.Sums{float64(cell.Flagged(flag).Rows), float64(n), float64(cell.Flagged(flag).Users)})
+		if off, n, ok := f.part(leaf, at, cell, flag, own, fault); ok {
+			sums[0], sums[1], sums[2] = sums[0]+float64(off.Rows), sums[1]+float64(n), sums[2]+float64(off.Users)
+		}
 	})
+	flush()
 	return c.done(f.o.Dimensions)
 }
 
 // firstOff returns the tick of the first row since from that bears a flag which nothing explains; 0 if there is none.
 func (f *fleet) firstOff(flag cohort.Flag, from int64) (first int64) {
-	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
-		if at := cell.Flagged(flag).First; at != 0 && (first == 0 || at < first) && !f.explained(leaf, flag, nil) && !f.usualLeaf(leaf, flag) {
-			first = at
+	f.store.Cells(nil, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
+		off := cell.Flagged(flag)
+		if off.First != 0 && (first == 0 || off.First < first) && !f.explained(leaf, at, &off, flag, nil) && !f.usualLeaf(leaf, flag) {
+			first = off.First
 		}
 	})
 	return first - first%cohort.Tick
 }
 
-// explained says whether an incident other than own accounts for a leaf's rows that bear the flag: one that is open, or was
-// while own stood.
-func (f *fleet) explained(leaf *cohort.Leaf, flag cohort.Flag, own *live) bool {
+// explained says whether an incident other than own accounts for a cell's rows, of which some may bear the flag.
+func (f *fleet) explained(leaf *cohort.Leaf, at int64, off *cohort.Off, flag cohort.Flag, own *live) bool {
 	for _, l := range f.lives {
-		if l.beside(own, flag) && l.where.Matches(&leaf.Values) {
+		if l.beside(own, flag) && l.where.Matches(&leaf.Values) && l.accounts(at, off) {
 			return true
 		}
 	}
 	return false
 }
 
-// beside says whether a cohort's incident of the flag stands beside own.
+// beside says whether a cohort's incident of the flag stands, or stood, beside own.
 func (l *live) beside(own *live, flag cohort.Flag) bool {
-	return l != own && l.by == byFlag && l.user == "" && l.flag == flag &&
-		(l.open() || own != nil && own.onset > 0 && l.MergedInto == "" && l.lastHit > own.onset)
+	return l != own && l.by == byFlag && l.user == "" && l.flag == flag && l.MergedInto == ""
 }
 
-// mixed says whether another incident of the same flag accounts for a part of the scope, and for a part only.
+// accounts says whether rows of an incident's scope are its own: while it is open whatever comes, then those of its time. A gauge is
+// judged later than it was off, often long after the incident is over.
+func (l *live) accounts(at int64, off *cohort.Off) bool {
+	return l.open() || at > l.onset-cohort.Hour && (at <= l.lastHit || off.Rows > 0 && off.Last <= l.lastHit)
+}
+
+// mixed says whether another incident of the same flag accounts for a part of the scope, and for a part only, as far back as onsets are
+// sought.
 func (f *fleet) mixed(l *live) bool {
+	since := l.onset
+	if since == 0 {
+		since = f.now // where it will be dated, or before
+	}
 	for _, m := range f.lives {
-		if m.beside(l, l.flag) && !m.where.Excludes(l.where) && !m.where.Covers(l.where) {
+		if m.beside(l, l.flag) && (m.open() || m.lastHit > since-24*cohort.Hour) && !m.where.Excludes(l.where) && !m.where.Covers(l.where) {
 			return true
 		}
 	}
