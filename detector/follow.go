@@ -102,11 +102,16 @@ func (f *fleet) due(l *live) bool {
 	return true
 }
 
-// refine searches the scope again with all that came since the onset.
+// refine searches the scope again with all that came since the onset. What came after the last affected row says nothing of where the
+// fault was: it may be over, and then most rows that are right are of who works at other hours, or of the next release.
 func (f *fleet) refine(l *live) {
 	f.settle(l)
-	t := f.table(l.flag, l.onset, l, l.fault)
-	best, own, ok := f.refit(l, t, f.sharp(t, l.flag, l.base, l.cluster, l.onset), maxScope)
+	to := f.lastOff(l)
+	if l.base > cleanBase && l.clean >= refineNats {
+		to = min(to, l.cleanHit+1)
+	}
+	t := f.table(l.flag, l.onset, to, l, l.fault)
+	best, own, ok := f.refit(l, t, f.sharp(t, l.flag, l.base, l.cluster, l.onset, to), maxScope)
 	if !ok {
 		return
 	}
@@ -117,6 +122,18 @@ func (f *fleet) refine(l *live) {
 	case best.Score >= own+refineNats || best.Score >= own-sameFit && len(best.Dims) <= len(l.where):
 		f.move(l, where, best.Score)
 	}
+}
+
+// lastOff returns just after the last row since an incident's onset that bears its flag, in its scope or elsewhere, and is no other's.
+func (f *fleet) lastOff(l *live) (last int64) {
+	f.store.Cells(nil, l.onset, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if x := max(at, c.Flagged(l.flag).Last); c.Flagged(l.flag).Rows > 0 && x > last && !f.usualLeaf(leaf, l.flag) {
+			if off, _, ok := f.part(leaf, at, c, l.flag, l, l.fault); ok && off.Rows > 0 {
+				last = x
+			}
+		}
+	})
+	return last + 1
 }
 
 // refit returns the best scope in a table that holds at least half of what the present one does, and the present one's score.

@@ -12,7 +12,7 @@ import (
 // clusters, as many affected rows as an affected user has: a busy user says no more than another. Where it is would be judged
 // too dimly so: what denies a wider scope is rows of a sibling that are right, and those are as many as they are, unless the
 // fault spares some users and hits others. How much counts vary by that, the candidate that fits best shows itself.
-func (f *fleet) sharp(t *coded, flag cohort.Flag, base, cluster float64, from int64) localise.Gain {
+func (f *fleet) sharp(t *coded, flag cohort.Flag, base, cluster float64, from, to int64) localise.Gain {
 	weight := max(1, cluster)
 	var fit localise.Cut
 	for _, c := range localise.Search(t.Table, localise.Binomial(base, 1/weight), maxScope) {
@@ -21,21 +21,26 @@ func (f *fleet) sharp(t *coded, flag cohort.Flag, base, cluster float64, from in
 		}
 	}
 	if fit.Gain > 0 {
-		if by := max(1, f.dispersion(flag, f.where(fit, t), from)); f.says(verdict.Dispersion, by < weight) {
+		if by := max(1, f.dispersed(flag, f.where(fit, t), from, to)); f.says(verdict.Dispersion, by < weight) {
 			weight = by
 		}
 	}
 	return localise.Binomial(base, 1/weight)
 }
 
-// dispersion returns how many times more than independent rows of one rate the counts of a flag vary over the leaves and hours
+// dispersion is that of a scope since from.
+func (f *fleet) dispersion(flag cohort.Flag, where cohort.Where, from int64) float64 {
+	return f.dispersed(flag, where, from, f.now+cohort.Tick)
+}
+
+// dispersed returns how many times more than independent rows of one rate the counts of a flag vary over the leaves and hours
 // of a scope: Pearson's statistic over its degrees of freedom (McCullagh & Nelder, Generalized Linear Models, 1989, section
 // 4.5.2); 1 where every row bears the flag, infinite where there are too few counts to tell.
-func (f *fleet) dispersion(flag cohort.Flag, where cohort.Where, from int64) float64 {
+func (f *fleet) dispersed(flag cohort.Flag, where cohort.Where, from, to int64) float64 {
 	const least = 10
 	var counts [][2]float64
 	k, n := 0.0, 0.0
-	f.store.Hourly(where, from-from%cohort.Hour, f.now+cohort.Tick, func(_ int64, _ *cohort.Leaf, c *cohort.Cell) {
+	f.store.Hourly(where, from-from%cohort.Hour, to, func(_ int64, _ *cohort.Leaf, c *cohort.Cell) {
 		hits := float64(c.Flagged(flag).Rows)
 		if rows := max(float64(c.Opportunities(flag)), hits); rows > 0 {
 			counts = append(counts, [2]float64{hits, rows})

@@ -145,7 +145,7 @@ func (f *fleet) localise(fam verdict.Family, from int64) bool {
 // find opens the incident of a flag's rows since from, of those that a fault multiplies if one is named; in names the incident in whose
 // scope they were found, beside which it is no news.
 func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *cohort.Fault, in *live) bool {
-	t := f.table(fam.Flag, from, nil, fault)
+	t := f.table(fam.Flag, from, f.now+cohort.Tick, nil, fault)
 	base := f.usual(f.store.All, fam.Flag)
 	cuts := localise.Search(t.Table, localise.Binomial(base, 1/cluster), maxScope)
 	cuts = f.worthy(cuts)
@@ -156,7 +156,7 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	gain := cuts[0].Score
-	cuts = f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from), maxScope))
+	cuts = f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from, f.now+cohort.Tick), maxScope))
 	if len(cuts) == 0 {
 		return false // rows say that it is a few users', and those to come will tell
 	}
@@ -218,9 +218,9 @@ func (f *fleet) many(l *live) bool {
 	return 2*users > int64(f.rules.MinUsers)
 }
 
-// table lists the leaves since from: affected rows and opportunities, less those that other incidents of the flag account for (except
+// table lists the leaves in [from, to): affected rows and opportunities, less those that other incidents of the flag account for (except
 // own, its own) and those where the flag is usual. Rows that are charged too much are sorted by what multiplies them: see part.
-func (f *fleet) table(flag cohort.Flag, from int64, own *live, fault *cohort.Fault) *coded {
+func (f *fleet) table(flag cohort.Flag, from, to int64, own *live, fault *cohort.Fault) *coded {
 	c := newCoded()
 	var last *cohort.Leaf
 	var sums localise.Sums
@@ -231,7 +231,7 @@ func (f *fleet) table(flag cohort.Flag, from int64, own *live, fault *cohort.Fau
 		}
 		sums = localise.Sums{}
 	}
-	f.store.Cells(nil, from, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
+	f.store.Cells(nil, from, to, func(at int64, leaf *cohort.Leaf, cell *cohort.Cell) {
 		if leaf != last {
 			flush()
 			last, usual = leaf, f.usualLeaf(leaf, flag)
