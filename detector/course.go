@@ -120,7 +120,7 @@ func (f *fleet) followMeasure(l *live) {
 }
 
 // settled says whether the scope is back: over some hours its measure stands less than a quarter as far above its baseline as
-// over the incident. The users' own pasts cannot tell, for they learn the fault within days.
+// over the incident. The users' own pasts alone cannot tell, for they learn the fault within days.
 func (f *fleet) settled(l *live) bool {
 	const span, least = 3 * cohort.Hour, 100
 	recent := f.store.Sum(l.where, f.now-span, f.now)
@@ -133,7 +133,22 @@ func (f *fleet) settled(l *live) bool {
 	if !(above > measureShift/2) || math.IsInf(above, 0) {
 		return false
 	}
+	// One account that does much of something else sways the sums, not the mean of users. Where those have had a day to learn the fault,
+	// or are few, they do not have to say that it is over, but not that it stands.
+	if nats, young := f.back(l, &recent), f.now-l.onset < 24*cohort.Hour; young && nats < refineNats || nats < 0 {
+		return false
+	}
 	return math.Log(now.Level(l.measure)/base.Level(l.measure)) < above/4
+}
+
+// back returns by how many nats the mean of users speaks for the quiet one against that of the incident.
+func (f *fleet) back(l *live, recent *cohort.Cell) float64 {
+	if recent.Moments == nil {
+		return 0
+	}
+	m := recent.Moments[l.measure]
+	_, variance := f.normal(f.store.All, l.measure)
+	return (float64(m.N*(l.base+l.shift/2)) - m.Sum) * l.shift / (l.cluster * variance)
 }
 
 // endMeasure dates the end as the onset is dated: the prefix sum of what stands above half the shift is greatest there.

@@ -328,3 +328,7 @@ func (u *User) intruded() bool {
 	countries, _, _ := u.ids[country].fresh(now)
 	return devices > 0 && networks > 0 && countries > 0
 }
+
+// isAnother says whether strangers draw so much that what is done now is no measure of the user: held against the user's own past it
+// would say of a cohort what is so of one thief, who has rows in every hour.
+func (u *User) isAnother() bool { return u.strange >= intruderNats }

@@ -203,7 +203,8 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		c.CacheWrite += float32(e.CacheWrite)
 		c.Output += float32(e.Output)
 	}
-	if novel, strange := u.identify(e); novel {
+	novel, strange := u.identify(e)
+	if novel {
 		value := e.Credits.Float64()
 		if q.Known {
 			value = q.Expected.Float64()
@@ -217,7 +218,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	if flags != 0 {
 		t.flag(u, e, flags, q, &r)
 	}
-	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens {
+	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens && !strange && !u.isAnother() {
 		r.Tokens = t.tokens(u, e, cold)
 	}
 	return r
@@ -287,7 +288,7 @@ func (t *Table) close(u *User) {
 	c.Buckets = 1
 	t.teach(u)
 	base := u.base()
-	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil {
+	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil && u.strangeNow == 0 && !u.isAnother() {
 		t.measure(u, c, &base)
 	}
 	u.even()
