@@ -59,11 +59,12 @@ func (f *fleet) followFlag(l *live) {
 		f.update(l)
 		return
 	}
+	looked := l.refinedAt
 	if !f.due(l) {
 		return
 	}
 	if l.user == "" && (f.now-l.openedAt <= refineFor || l.inside.Flagged(l.flag).Rows < refineRows) {
-		f.refine(l)
+		f.refine(l, looked)
 	}
 	if !l.open() {
 		return // it was absorbed
@@ -102,11 +103,15 @@ func (f *fleet) due(l *live) bool {
 	return true
 }
 
-// refine searches the scope again with all that came since the onset. What came after the last affected row says nothing of where the
-// fault was: it may be over, and then most rows that are right are of who works at other hours, or of the next release.
-func (f *fleet) refine(l *live) {
+// refine searches the scope again with all that came since the onset, unless no affected row came since it was last looked at. What came
+// after the last one says nothing of where the fault was: it may be over, and then most rows that are right are of who works at other
+// hours, or of the next release.
+func (f *fleet) refine(l *live, looked int64) {
 	f.settle(l)
 	to := f.lastOff(l)
+	if to <= looked && looked > l.openedAt {
+		return
+	}
 	if l.base > cleanBase && l.clean >= refineNats {
 		to = min(to, l.cleanHit+1)
 	}
