@@ -63,3 +63,41 @@ func TestReferenceOfBackground(t *testing.T) {
 		t.Errorf("%v", x)
 	}
 }
+
+// One account that does much of something else brings a scope's sums back to where they stood; not the mean of its users.
+func TestOneAccountEndsNoFault(t *testing.T) {
+	const m = cohort.RequestsPerTurn
+	for _, c := range []struct {
+		why  string
+		mean float64 // of users against their past, of late
+		want bool
+	}{
+		{"they stand where they stood in the fault", 0.5, false},
+		{"they are back", 0, true},
+	} {
+		f := fleetOf(100)
+		leaf := &cohort.Leaf{Values: [event.NumDims]string{event.Client: "cli"}}
+		onset := f.now - f.now%cohort.Hour - 8*cohort.Hour
+		f.first = onset - 40*cohort.Hour
+		for at := f.first; at < f.now; at += cohort.Hour {
+			cell := &cohort.Cell{Rows: 400, Requests: 400, Turns: 200, Users: 20, Moments: new([cohort.NumMoments]cohort.Moment)}
+			x, hurt := 0.0, at >= onset
+			if hurt {
+				x = 0.5
+			}
+			if late := at >= f.now-4*cohort.Hour; late {
+				x = c.mean
+			} else if hurt {
+				cell.Requests, cell.Rows = 1000, 1000
+			}
+			cell.Moments[m] = cohort.Moment{N: 30, Users: 20, Sum: 30 * x, Squares: 30 * (x*x + 0.2)}
+			f.store.Add(f.store.Series(leaf, at), at, cell)
+			f.store.Head(at + cohort.Hour)
+		}
+		l := &live{by: byMeasure, measure: m, where: cohort.Where{{Dim: event.Client, Value: "cli"}}, onset: onset, openedAt: onset, lastHit: f.now - 4*cohort.Hour, shift: 0.5, cluster: 1.8}
+		l.hit = period(&cohort.Cell{Rows: 4000, Requests: 4000, Turns: 800, Users: 80})
+		if got := f.settled(l); got != c.want {
+			t.Errorf("%s: over %v", c.why, got)
+		}
+	}
+}

@@ -183,3 +183,46 @@ func TestRowsOfWhatIsOverAreItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// What is right after a fault is over denies no scope, however few of those rows are of a release that goes.
+func TestScopeIsOfTheTimeOfTheFault(t *testing.T) {
+	const start, end = int64(500_000) * cohort.Hour, int64(500_000)*cohort.Hour + 3*cohort.Hour/2
+	for _, c := range []struct {
+		why    string
+		later  int64 // when its scope is searched again
+		looked int64 // when it was before
+	}{
+		{"half an hour later", end + cohort.Hour/2, end - cohort.Hour},
+		{"ten hours later, when only hours are kept", end + 10*cohort.Hour, end + cohort.Hour},
+	} {
+		f := newFleet(newOptions(), []int32{0}, func(*live, []incident.Reason) {})
+		leaves := cohort.NewLeaves()
+		add := func(at int64, plan, version string, rows, hits int64) {
+			cell := &cohort.Cell{Rows: rows, Failures: rows}
+			if hits > 0 {
+				*cell.OffOf(cohort.FailureCharged) = cohort.Off{Rows: hits, Users: hits, DayUsers: hits, First: at, Last: at + cohort.Tick - 1}
+			}
+			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{event.Plan: plan, event.ClientVersion: version}), at), at, cell)
+		}
+		last := end - cohort.Five // of the affected rows
+		for at := start; at <= c.later; at += cohort.Five {
+			hit := int64(0)
+			if at <= last {
+				hit = 1
+			}
+			f.now = at + cohort.Five
+			f.store.Head(f.now)
+			add(at, "pro", "old", 4, 4*hit)
+			add(at, "pro", "new", 200-198*hit, 2*hit)
+			add(at, "free", "old", 4, 0)
+			add(at, "free", "new", 200, 0)
+		}
+		pro := cohort.Where{{Dim: event.Plan, Value: "pro"}}
+		l := &live{by: byFlag, flag: cohort.FailureCharged, where: pro, onset: start, lastHit: last, cleanHit: last, base: 1e-3, cluster: 1}
+		l.Status = incident.Firing
+		f.lives = []*live{l}
+		if f.refine(l, c.looked); !l.where.Equal(pro) {
+			t.Errorf("%s: %s", c.why, l.where)
+		}
+	}
+}

@@ -70,3 +70,34 @@ func TestAnAccountsFirstIdentitiesAreNoStrangers(t *testing.T) {
 		}
 	}
 }
+
+// What a stranger does on an account is held against its owner's past by the evidence of theft, and by nothing else: neither while
+// everything about them is new nor, after much was drawn, on the days after. A new laptop is the owner's.
+func TestAStrangerIsNoMeasureOfTheUser(t *testing.T) {
+	for _, c := range []struct {
+		who      string
+		network  string
+		measured bool
+	}{
+		{"the owner's new laptop", "as1", true},
+		{"a thief", "as9", false},
+	} {
+		table, h := newHeard()
+		for d := range int64(5) {
+			for b := range int64(20) {
+				table.charge("u", monday+d*day+b*Bucket, 1)
+			}
+		}
+		table.Close(monday + 5*day)
+		h.moments = nil
+		tokens := false
+		for b := range int64(200) {
+			e, q := charge("u", monday+5*day+b*Bucket, 20)
+			e.Device, e.ASN = "other", c.network
+			tokens = table.Fold(e, plain, 0, q).Tokens != nil || tokens
+		}
+		if measured := len(h.moments) > 0; measured != c.measured || tokens != c.measured {
+			t.Errorf("%s: %d stretches measured, requests %v", c.who, len(h.moments), tokens)
+		}
+	}
+}
