@@ -96,3 +96,29 @@ func TestFaultsThatCrossKnowEachOther(t *testing.T) {
 		t.Errorf("%v moved by %v, explained is %v, want %v", ids, moved, explained, want)
 	}
 }
+
+// A fault within another of its kind, which outlasts it, takes nothing from it: one incident tells of both, and all that is owed is told.
+func TestAFaultWithinAnotherKeepsWhatIsOwed(t *testing.T) {
+	noon := time.Date(2026, 6, 24, 12, 0, 0, 0, time.UTC).UnixNano()
+	rows, owed := crossing(func(e *event.Event, charge int64) (int64, bool) {
+		if e.Dims[event.Plan] == "pro" && e.Time < noon-3*int64(time.Hour) {
+			charge *= 3
+		}
+		if e.Dims[event.Plan] == "pro" && e.Dims[event.Region] == "eu" && e.Time > noon-7*int64(time.Hour)/2 {
+			charge *= 2
+		}
+		return charge, false
+	})
+	var got []string
+	var told event.Sum
+	for _, r := range replay(t, crossOptions(), split(t, rows, 2)).final() {
+		got = append(got, kindText(r))
+		told.AddSum(r.Overcharge)
+	}
+	if want := []string{"metering_bug/price cohort map[plan:pro]"}; !slices.Equal(got, want) {
+		t.Errorf("told are %q, want %q", got, want)
+	}
+	if off := told.Float64() - owed.Float64(); off > 1e-5 || off < -1e-5 {
+		t.Errorf("owed are %v, told %v", owed, told)
+	}
+}

@@ -206,9 +206,18 @@ func (f *fleet) settle(l *live) {
 	was := l.fault
 	found := sortOut(f.overs(l.where, l.onset, l))
 	l.fault = nil
+	nearest := -1
 	for i := range found {
-		if l.fault == nil || was != nil && found[i].Kind() == was.Kind() {
-			l.fault = &found[i].Fault
+		near := 0
+		switch x := found[i]; {
+		case was == nil:
+		case x.Like(*was):
+			near = 2 // of several of a kind the others are not it
+		case x.Kind() == was.Kind():
+			near = 1
+		}
+		if near > nearest {
+			l.fault, nearest = &found[i].Fault, near
 		}
 	}
 	if (was == nil) != (l.fault == nil) || was != nil && !was.Like(*l.fault) {
