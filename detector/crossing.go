@@ -77,16 +77,48 @@ func (f *fleet) sumCell(l *live, leaf *cohort.Leaf, at int64, c *cohort.Cell) *c
 }
 
 // apart says whether two incidents of rows that are charged too much are of different faults. Where one's scope holds the other's, a
-// wrong price list explains both, unless they are of different kinds and began at different times.
-func (l *live) apart(m *live) bool {
+// wrong price list explains both, unless they are of different kinds and began at different times, or each was seen without the other.
+func (f *fleet) apart(l, m *live) bool {
 	if l.flag != cohort.Over || m.flag != cohort.Over || l.fault == nil || m.fault == nil || l.fault.Like(*m.fault) {
 		return false
 	}
-	if !l.where.Covers(m.where) && !m.where.Covers(l.where) {
+	wide, in := l, m
+	switch {
+	case !l.where.Covers(m.where) && !m.where.Covers(l.where):
 		return true
+	case m.where.Covers(l.where):
+		wide, in = m, l
 	}
-	d := l.onset - m.onset
-	return l.fault.Kind() != m.fault.Kind() && (d > cohort.Five || -d > cohort.Five)
+	if l.fault.Kind() != m.fault.Kind() {
+		d := l.onset - m.onset
+		return d > cohort.Five || -d > cohort.Five
+	}
+	return !l.where.Equal(m.where) && f.nested(wide, in)
+}
+
+// nested says whether a fault stands within a wider one of its kind that does not account for it: many of its rows bear it alone while
+// those around it are right, before the wider one began or after it ended. While both stand nobody knows what each adds.
+func (f *fleet) nested(wide, in *live) bool {
+	var alone, right [2]float64 // before and after
+	around := 0.0
+	f.store.Cells(wide.where, min(wide.onset, in.onset), f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		off, when := c.Flagged(cohort.Over), -1
+		switch {
+		case at < wide.onset && off.Last < wide.onset:
+			when = 0
+		case at > wide.lastHit:
+			when = 1
+		}
+		switch within := in.where.Matches(&leaf.Values); {
+		case !within && when >= 0:
+			right[when] += float64(c.PricedRows - off.Rows)
+		case !within && c.Shape != nil && c.Shape.Fits(*wide.fault):
+			around += c.Shape.N
+		case within && when >= 0 && c.Shape != nil && c.Shape.Fits(*in.fault):
+			alone[when] += c.Shape.N
+		}
+	})
+	return around >= float64(f.rules.MinUsers) && (min(alone[0], right[0]) >= mixedRows || min(alone[1], right[1]) >= mixedRows)
 }
 
 // residue looks in the scope of an incident for rows that its fault does not explain, nor that of another: where those are many, a second

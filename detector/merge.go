@@ -46,7 +46,7 @@ func (f *fleet) absorb(l *live) {
 			f.merge(m, l)
 			continue
 		}
-		if m == l || m.user != "" || !m.open() || m.silentTo != 0 || m.by != l.by || !m.sameKind(l) {
+		if m == l || m.user != "" || !m.open() || m.silentTo != 0 || m.by != l.by || !f.sameKind(m, l) {
 			continue
 		}
 		switch {
@@ -69,8 +69,8 @@ func (f *fleet) absorb(l *live) {
 }
 
 // sameKind says whether two incidents seen alike could be one.
-func (l *live) sameKind(m *live) bool {
-	return l.by == byMeasure || l.by == byFlag && l.flag == m.flag && !l.apart(m)
+func (f *fleet) sameKind(l, m *live) bool {
+	return l.by == byMeasure || l.by == byFlag && l.flag == m.flag && !f.apart(l, m)
 }
 
 func (f *fleet) merge(young, old *live) {
@@ -86,7 +86,7 @@ func (f *fleet) merge(young, old *live) {
 func (f *fleet) closedTwin(l *live) *live {
 	for _, m := range slices.Backward(f.lives) {
 		if m.Status == incident.Resolved && m.MergedInto == "" && m.by == l.by && m.flag == l.flag && m.measure == l.measure &&
-			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter && !l.apart(m) {
+			m.user == l.user && (m.where.Covers(l.where) || l.where.Covers(m.where)) && f.now-m.endedAt < reopenAfter && !f.apart(l, m) {
 			return m
 		}
 	}

@@ -174,7 +174,7 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	f.date(l)
-	if in != nil && !l.apart(in) {
+	if in != nil && !f.apart(l, in) {
 		return false
 	}
 	if l.flag == cohort.Short && f.says(verdict.LongAnswers, f.longAnswers(l)) {
