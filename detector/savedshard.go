@@ -11,7 +11,7 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 7
+	shardLayout   = 8
 	fleetLayout   = 7
 	bookingLayout = 1
 )

@@ -157,7 +157,7 @@ func (b *Book) Quote(e *event.Event) Quote {
 			return Quote{}
 		}
 		f := l.pick(e)
-		if f == nil || !f.covers(e) {
+		if f == nil || !f.covers(e) || l.untried(e) {
 			return Quote{}
 		}
 		q = b.quote(f.vector, f.round, f.spread, e)
@@ -239,8 +239,9 @@ func (b *Book) Observe(e *event.Event) {
 		b.learned[strings.Clone(model)] = l
 	}
 	if f := l.pick(e); f != nil && f.covers(e) {
+		l.try(e)
 		b.vote(f.vector, f.round, e)
-		if l.full {
+		if l.full || l.users[e.User] >= sampleUserMax {
 			l.late(e)
 			return
 		}
@@ -278,7 +279,7 @@ func (b *Book) Frozen() *Book {
 	c.noise.sample = nil
 	for model, l := range b.learned {
 		if l.whole != nil {
-			c.learned[model] = &learner{whole: l.whole, by: l.by, parts: l.parts}
+			c.learned[model] = &learner{whole: l.whole, by: l.by, parts: l.parts, tried: l.tried}
 		}
 	}
 	return c

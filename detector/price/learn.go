@@ -68,6 +68,7 @@ type learner struct {
 	by     event.Dim // split dimension, NumDims if none
 	parts  map[string]*fit
 	thin   map[string][]event.Event // rows of plans that the sample held too few of
+	tried  map[string]bool          // plans that hold to what is known of the whole, or were given up; never changed in place
 }
 
 func newLearner() *learner {
@@ -105,14 +106,44 @@ func (l *learner) observe(e *event.Event) {
 	l.learn()
 }
 
-// partRows is how many rows a value must have to be priced apart.
-const partRows = 24
+// Rows that a value must have to be priced apart, and after which it is no longer tried.
+const (
+	partRows = 24
+	partMost = 4 * partRows
+)
+
+// untried says whether a row's plan may have a price of its own that its rows, none of which held to the whole's, are too few to
+// tell. Such rows are not judged: in a model that few use, a plan's first rows would be a fault.
+func (l *learner) untried(e *event.Event) bool {
+	plan := e.Dims[event.Plan]
+	return plan != "" && l.plans() && l.parts[plan] == nil && !l.tried[plan] && len(l.tried) < maxPlans
+}
+
+// plans says whether plans may have prices of their own.
+func (l *learner) plans() bool { return l.by == event.NumDims || l.by == event.Plan }
+
+// try notes a row that was charged as the whole's price has it.
+func (l *learner) try(e *event.Event) {
+	if l.untried(e) && l.whole.obeyed(e) {
+		l.hold(e.Dims[event.Plan])
+	}
+}
+
+// hold holds a plan to the price of the whole from now on.
+func (l *learner) hold(plan string) {
+	tried := maps.Clone(l.tried)
+	if tried == nil {
+		tried = map[string]bool{}
+	}
+	tried[strings.Clone(plan)] = true
+	l.tried = tried
+}
 
 // late takes a row of a plan that the sample held too few of to tell whether it has a price of its own, and tells when there
 // are enough.
 func (l *learner) late(e *event.Event) {
 	plan := e.Dims[event.Plan]
-	if l.by != event.NumDims && l.by != event.Plan || plan == "" || l.parts[plan] != nil || len(l.thin) >= maxPlans && l.thin[plan] == nil {
+	if !l.plans() || plan == "" || l.parts[plan] != nil || len(l.thin) >= maxPlans && l.thin[plan] == nil {
 		return
 	}
 	if l.thin == nil {
@@ -122,12 +153,12 @@ func (l *learner) late(e *event.Event) {
 		}
 	}
 	rows := l.thin[plan]
-	if len(rows) >= partRows {
+	if len(rows) >= partMost || len(rows) >= partRows && !l.untried(e) {
 		return
 	}
 	rows = append(rows, keep(e))
 	l.thin[rows[0].Dims[event.Plan]] = rows
-	if len(rows) < partRows || l.whole.share(rows) >= apart {
+	if len(rows)%partRows != 0 || l.whole.share(rows) >= apart {
 		return
 	}
 	if f, s := fitSample(rows); f != nil && s >= fitShare {
@@ -137,6 +168,8 @@ func (l *learner) late(e *event.Event) {
 		}
 		parts[strings.Clone(plan)] = f
 		l.by, l.parts = event.Plan, parts
+	} else if len(rows) >= partMost {
+		l.hold(plan)
 	}
 }
 
@@ -164,6 +197,11 @@ func (l *learner) learn() {
 	}
 	if l.whole != nil && l.by == event.NumDims && explained < alike {
 		l.split(explained)
+	}
+	for i := range l.sample {
+		if l.whole != nil {
+			l.try(&l.sample[i])
+		}
 	}
 	l.full = l.full || len(l.sample) >= sampleMax
 }

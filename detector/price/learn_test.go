@@ -325,3 +325,40 @@ func TestFrozen(t *testing.T) {
 		t.Error("frozen, it took a price from the book it was copied of")
 	}
 }
+
+// A plan with a price of its own, of which few rows come, is not judged by the price of the others; once a row of it was right, it is.
+func TestFewRowsOfAPlanAreNoFault(t *testing.T) {
+	m := newMeter(11)
+	list, own := m.prices, prices{"0.625", "0.0625", "0.625", "5"}
+	b := NewBook(nil, nil)
+	next := func(plan string, p prices) *event.Event {
+		m.prices = p
+		e := m.row()
+		e.Dims[event.Plan] = plan
+		return e
+	}
+	judged := func(plan string, p prices, rows int) (known, off int) {
+		for range rows {
+			e := next(plan, p)
+			if q := b.Quote(e); q.Known {
+				known++
+				if q.Off(e.Credits) {
+					off++
+				}
+			}
+			b.Observe(e)
+		}
+		return known, off
+	}
+	judged("pro", list, 2000)
+	if known, _ := judged("edu", own, partRows-1); known != 0 {
+		t.Errorf("%d rows of a plan that never held to the price of the others are judged by it", known)
+	}
+	if known, off := judged("edu", own, 100); known < 98 || off != 0 {
+		t.Errorf("of 100 rows more %d are judged and %d off", known, off)
+	}
+	judged("team", list, 1)
+	if known, off := judged("team", own, 10); known != 10 || off != 10 {
+		t.Errorf("of 10 rows of a plan that held to the price before, %d are judged and %d off", known, off)
+	}
+}

@@ -43,6 +43,7 @@ func (l *learner) code(c *state.Coder) {
 	}
 	state.Map(c, &l.parts, c.String, func(p **fit) { state.Opt(c, p, func(f *fit) { f.code(c) }) })
 	state.Map(c, &l.thin, c.String, rows)
+	state.Map(c, &l.tried, c.String, func(held *bool) { c.Bools(held) })
 	if l.users == nil || l.full && l.whole == nil && l.by < event.NumDims {
 		c.Fail("a learned price is missing")
 	}
