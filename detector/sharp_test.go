@@ -56,6 +56,29 @@ func TestScopeOfARareFault(t *testing.T) {
 	}
 }
 
+// A prompt that is lost shows at what a tool asks afterwards, one that is not lost shows nothing: who asked is no scope of lost rows.
+func TestScopeOfLostRowsNamesNoOrigin(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	f := newFleet(newOptions(), []int32{0}, nil)
+	leaves := cohort.NewLeaves()
+	for _, c := range []struct {
+		plan, origin string
+		rows, hits   int64
+	}{{"pro", "tool", 200, 190}, {"pro", "user", 100, 0}, {"free", "tool", 200, 0}, {"free", "user", 100, 0}} {
+		values := [event.NumDims]string{event.Plan: c.plan, event.Origin: c.origin}
+		cell := &cohort.Cell{Rows: c.rows, Follows: c.rows}
+		*cell.OffOf(cohort.Gap) = cohort.Off{Rows: c.hits, Users: c.hits}
+		f.store.Add(f.store.Series(leaves.Of(&values), start), start, cell)
+	}
+	f.now = start + cohort.Hour
+	f.store.Head(f.now)
+	table := f.table(cohort.Gap, start, f.now, nil, nil)
+	cuts := localise.Search(table.Table, localise.Binomial(1e-3, 1), maxScope)
+	if got := f.where(cuts[0], table).String(); got != "plan=pro" {
+		t.Error(got)
+	}
+}
+
 // Where rows tell nothing apart but what a few users bear, in more ways than candidates are kept, no scope is named yet.
 func TestScopeOfABusyFew(t *testing.T) {
 	const start = int64(500_000) * cohort.Hour

@@ -244,6 +244,9 @@ func (f *fleet) table(flag cohort.Flag, from, to int64, own *live, fault *cohort
 		}
 	})
 	flush()
+	if flag == cohort.Gap {
+		return c.done(f.o.Dimensions, event.Origin) // whose prompt is lost shows at what a tool asks, and a prompt that is not lost shows none
+	}
 	return c.done(f.o.Dimensions)
 }
 
