@@ -253,7 +253,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
 	}
-	if f.says(verdict.Denied, f.denied(l)) ||
+	if f.says(verdict.Denied, f.denied(l) || f.asked(l)) ||
 		cause == verdict.RequestLoop && f.says(verdict.Turnless, l.inside.Turns == 0 && !namesClient(l.where)) {
 		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)
 		return false // without turns, everybody's requests are a busy hour

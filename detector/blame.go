@@ -115,6 +115,19 @@ func (f *fleet) denied(l *live) bool {
 	return was > 0 && is > 0 && math.Log(is/was) < measureShift/2
 }
 
+// asked says whether longer inputs come with as many more requests, of each user too, and with answers as long as ever, where nothing is
+// new. Who works more at a sitting sends longer contexts; no meter has a say in how much is asked.
+func (f *fleet) asked(l *live) bool {
+	if l.measure != cohort.InputPerRequest || f.adoptedIn(l) != "" || f.appeared(l, freshFor) {
+		return false
+	}
+	base, now := f.baseline(l), period(&l.inside)
+	all := math.Log(now.Requests / base.Requests)
+	each := all - math.Log(now.Users/base.Users)
+	answers := math.Log(now.Level(cohort.OutputPerRequest) / base.Level(cohort.OutputPerRequest))
+	return all > l.shift && each > l.shift/2 && answers < l.shift/2
+}
+
 // longAnswers says whether a scope's answers are longer than they used to be: then what repeats them seems too short, and too much is
 // counted there rather than too little.
 func (f *fleet) longAnswers(l *live) bool {

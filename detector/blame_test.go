@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
 // An input that grows by less than the answer it repeats is too short, unless it is the answers that are longer than ever.
@@ -95,5 +97,59 @@ func TestUsersAtOnce(t *testing.T) {
 	l.inside.Moments[cohort.RequestsPerTurn] = cohort.Moment{Days: 30, Up: 12}
 	if got := f.atOnce(l, l.onset); got != 4 {
 		t.Errorf("%v users at once in three spans, want 4", got)
+	}
+}
+
+// Longer inputs are people's where as many more requests come with them and answers stay as they are, unless something is new.
+func TestAskedForMore(t *testing.T) {
+	const onset = int64(20_000) * 24 * cohort.Hour
+	for _, c := range []struct {
+		why                       string
+		users, requests, per, out int64
+		measure                   cohort.Measure
+		want                      bool
+	}{
+		{"a launch: twice the users at three times the requests, half as long again", 20, 600, 1500, 300, cohort.InputPerRequest, true},
+		{"a meter: the same requests", 10, 100, 1500, 300, cohort.InputPerRequest, false},
+		{"a meter on a busy day: more users", 20, 200, 1500, 300, cohort.InputPerRequest, false},
+		{"a meter on a busy day: ten times as long", 20, 300, 10_000, 300, cohort.InputPerRequest, false},
+		{"a meter that counts all of it", 20, 600, 1500, 450, cohort.InputPerRequest, false},
+		{"another measure", 20, 600, 1500, 300, cohort.Uncached, false},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		f.first = onset - 48*cohort.Hour
+		for h := f.first; h < onset; h += cohort.Hour {
+			f.hours[h] = &verdict.Period{Users: 10, Requests: 100, Rows: 100, Input: 100_000, Output: 30_000}
+		}
+		l := &live{by: byMeasure, measure: c.measure, onset: onset, lastHit: onset + cohort.Hour - 1, shift: math.Log(float64(c.per) / 1000)}
+		l.inside = cohort.Cell{Users: c.users, Requests: c.requests, Rows: c.requests, Input: c.requests * c.per, Output: c.requests * c.out}
+		if got := f.asked(l); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// Inputs that seem too short are a client's where nearly all of them are, and a part of what it sends is.
+func TestShortInputsOfOneClient(t *testing.T) {
+	for _, c := range []struct {
+		why              string
+		own, all, others float64
+		want             bool
+	}{
+		{"a third of a client's", 30, 100, 0, true},
+		{"nearly all of a client's", 90, 100, 0, false},
+		{"some of everybody's", 30, 100, 10, false},
+	} {
+		table := newCoded()
+		add := func(client string, hits, rows float64) {
+			leaf := &cohort.Leaf{}
+			leaf.Values[event.Client] = client
+			table.add(leaf, localise.Sums{hits, rows, hits})
+		}
+		add("ide", c.own, c.all)
+		add("cli", c.others, 100)
+		if got := table.ofClient(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
 	}
 }

@@ -121,6 +121,8 @@ func (f *fleet) refine(l *live, looked int64) {
 		return
 	}
 	switch where := f.where(best, t); {
+	case l.thrifty(where, best):
+		l.finding.Over = true
 	case where.Equal(l.where):
 		l.gain = best.Score
 		f.date(l)

@@ -169,7 +169,7 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	case f.says(verdict.Breadth, !f.many(l)):
 		f.sparedCohort(ruleOf(l.flag), l, "few_users", "%s of %s: so few users that it is no cohort's", l.flag, l.where)
 		return false
-	case l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.flag == cohort.Short && namesClient(l.where) && best.Sums[0] < leastOfClient*best.Sums[1]:
+	case l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.thrifty(l.where, best) || l.flag == cohort.Short && t.ofClient():
 		f.sparedCohort(ruleOf(l.flag), l, "as_usual", "%s of %s: as often as is usual there", l.flag, l.where)
 		return false
 	}
@@ -196,6 +196,11 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	f.adopt(l)
 	f.absorb(l)
 	return true
+}
+
+// thrifty says whether the rows of a cut that seem too short may be a client's that leaves out what was said before.
+func (l *live) thrifty(where cohort.Where, c localise.Cut) bool {
+	return l.flag == cohort.Short && namesClient(where) && c.Sums[0] < leastOfClient*c.Sums[1]
 }
 
 // unusual says whether a cut shows more of a flag than any of its values usually does.
@@ -261,10 +266,14 @@ func (f *fleet) firstOff(flag cohort.Flag, from int64) (first int64) {
 	return first - first%cohort.Tick
 }
 
-// explained says whether an incident other than own accounts for a cell's rows, of which some may bear the flag.
+// clients says whether an open incident is of what a client does.
+func (l *live) clients() bool { return l.by == byMeasure && l.open() && namesClient(l.where) }
+
+// explained says whether an incident other than own accounts for a cell's rows, of which some may bear the flag. A client that is at
+// fault otherwise may leave out what was said before as well.
 func (f *fleet) explained(leaf *cohort.Leaf, at int64, off *cohort.Off, flag cohort.Flag, own *live) bool {
 	for _, l := range f.lives {
-		if l.beside(own, flag) && l.where.Matches(&leaf.Values) && l.accounts(at, off) {
+		if (l.beside(own, flag) && l.accounts(at, off) || flag == cohort.Short && l.clients()) && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}

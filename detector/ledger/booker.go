@@ -133,10 +133,12 @@ func NewBooker(claims []Claim) *Booker {
 
 func (c *claim) order() int {
 	switch {
+	case c.Short:
+		return 3 // what is missing is told from rows that others may have too many of
 	case c.ByMeasure:
 		return 2
 	case c.Flag == cohort.GaugeOff:
-		return 3 // it claims no money
+		return 4 // it claims no money
 	case c.exists:
 		return 0
 	}

@@ -425,3 +425,15 @@ func TestRowGoesToTheFaultThatItBears(t *testing.T) {
 		}
 	}
 }
+
+// What is missing is estimated from rows of which others may hold that there are too many: those are booked first, whichever is older.
+func TestMissingRowsAreBookedLast(t *testing.T) {
+	short, loop := claimOf(cohort.Short), claimOf(cohort.Over)
+	short.Incident, short.ByMeasure, short.Measure, short.Short = "inc_short", true, cohort.InputPerRequest, true
+	loop.Incident, loop.ByMeasure, loop.Measure = "inc_loop", true, cohort.RequestsPerTurn
+	for id, r := range booked([]Claim{short, loop}, []cohort.Row{row(nil)}) {
+		if (len(r.Rows) > 0) != (id == "inc_loop") {
+			t.Errorf("%s books %+v", id, r.Rows)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf, newTurn bo
 		if d.doubted() && t.doubt(d) {
 			n.Follows = false
 		}
-		if in := clamp(e.Input); known && turn == x.turn && !prompt && in > x.input && x.answer >= leastAnswer {
+		if in := clamp(e.Input); known && turn == x.turn && !prompt && repeats(e) && in > x.input && x.answer >= leastAnswer {
 			n.Grows, n.Short = true, in-x.input < x.answer
 		}
 	}
@@ -184,6 +184,15 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	}
 	x.leapt = true
 	return tells
+}
+
+// repeats says whether a request contains what was said before it: one that is made again, or that the client makes for itself, need not.
+func repeats(e *event.Event) bool {
+	switch e.Dims[event.Origin] {
+	case "", "user", "tool", "subagent":
+		return true
+	}
+	return false
 }
 
 func (d *doubt) doubted() bool { return d.cached != 0 || d.turn != 0 }

@@ -264,3 +264,13 @@ func TestThreadsAreBounded(t *testing.T) {
 }
 
 var talkative = ask{input: 4000, cached: 3000, output: 400, turn: "t", origin: "tool"}
+
+// What a client asks again, or for itself, need not repeat what was said before.
+func TestRetriesAreNotTooShort(t *testing.T) {
+	for origin, want := range map[string]int{"tool": 1, "retry": 0, "background": 0, "compaction": 0} {
+		_, short, _, _ := heardOf([]ask{{input: 4000, output: 400, turn: "t1", origin: "user"}, {at: 20, input: 4100, output: 300, turn: "t1", origin: origin}})
+		if len(short) != want {
+			t.Errorf("%s: %d are too short, want %d", origin, len(short), want)
+		}
+	}
+}
