@@ -129,26 +129,37 @@ func TestAskedForMore(t *testing.T) {
 	}
 }
 
-// Inputs that seem too short are a client's where nearly all of them are, and a part of what it sends is.
-func TestShortInputsOfOneClient(t *testing.T) {
+// Inputs that seem too short are a client's where nearly all of them are, and a part of what it sends is; or a newcomer's.
+func TestShortInputsOfOneValue(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
 	for _, c := range []struct {
 		why              string
+		dim              event.Dim
 		own, all, others float64
+		age              int64
 		want             bool
 	}{
-		{"a third of a client's", 30, 100, 0, true},
-		{"nearly all of a client's", 90, 100, 0, false},
-		{"some of everybody's", 30, 100, 10, false},
+		{"a third of a client's", event.Client, 30, 100, 0, 48 * cohort.Hour, true},
+		{"nearly all of a client's", event.Client, 90, 100, 0, 48 * cohort.Hour, false},
+		{"some of everybody's", event.Client, 30, 100, 10, 48 * cohort.Hour, false},
+		{"a third of a customer's", event.Org, 30, 100, 0, 48 * cohort.Hour, false},
+		{"of one that came today", event.Org, 30, 100, 0, 20 * cohort.Hour, true},
+		{"of a meter that came today", event.Meter, 30, 100, 0, 20 * cohort.Hour, false},
 	} {
-		table := newCoded()
-		add := func(client string, hits, rows float64) {
-			leaf := &cohort.Leaf{}
-			leaf.Values[event.Client] = client
+		f := newFleet(newOptions(), []int32{0}, nil)
+		f.first, f.now = start-72*cohort.Hour, start
+		f.store.Head(f.now)
+		table, leaves := newCoded(), cohort.NewLeaves()
+		add := func(value string, age int64, hits, rows float64) {
+			var values [event.NumDims]string
+			values[c.dim] = value
+			leaf := leaves.Of(&values)
+			f.store.Add(f.store.Series(leaf, start-age), start-age, &cohort.Cell{Rows: int64(rows)})
 			table.add(leaf, localise.Sums{hits, rows, hits})
 		}
-		add("ide", c.own, c.all)
-		add("cli", c.others, 100)
-		if got := table.ofClient(); got != c.want {
+		add("a", c.age, c.own, c.all)
+		add("b", 48*cohort.Hour, c.others, 100)
+		if got := f.untold(cohort.Short, table, start-cohort.Hour); got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
 		}
 	}

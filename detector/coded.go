@@ -62,21 +62,21 @@ func (c *coded) done(use []event.Dim, never ...event.Dim) *coded {
 	return c
 }
 
-// ofClient says whether nearly all affected rows are one client's, a part of whose rows they are: it may have become thrifty, or repeats
-// itself, before enough has come for the scope to say so.
-func (c *coded) ofClient() bool {
+// holding calls fn with each value that bears nearly all affected rows and is not all there is, and its sums, until fn
+// returns true: a scope that so far cannot be told from everybody.
+func (c *coded) holding(fn func(d event.Dim, value string, s localise.Sums) bool) bool {
 	var all localise.Sums
 	for _, s := range c.Rows {
 		all[0], all[1] = all[0]+s[0], all[1]+s[1]
 	}
-	for _, d := range clientDims {
-		of := make([]localise.Sums, len(c.names[d])+1)
+	for d, names := range c.names {
+		of := make([]localise.Sums, len(names)+1)
 		for i, s := range c.Rows {
 			x := &of[c.Codes[d][i]]
 			x[0], x[1] = x[0]+s[0], x[1]+s[1]
 		}
-		for _, x := range of[1:] {
-			if x[0] >= 0.95*all[0] && x[1] <= 0.9*all[1] && x[0] < leastOfClient*x[1] {
+		for k, x := range of[1:] {
+			if x[0] >= 0.95*all[0] && x[1] < all[1] && fn(event.Dim(d), names[k], x) {
 				return true
 			}
 		}

@@ -121,7 +121,9 @@ func (f *fleet) refine(l *live, looked int64) {
 		return
 	}
 	switch where := f.where(best, t); {
-	case l.thrifty(where, best):
+	case slices.ContainsFunc(where, func(c cohort.Cond) bool {
+		return l.flag.Estimated() && f.ofItsOwn(l.flag, c.Dim, c.Value, best.Sums, l.onset)
+	}):
 		l.finding.Over = true
 	case where.Equal(l.where):
 		l.gain = best.Score

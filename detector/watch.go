@@ -169,7 +169,7 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	case f.says(verdict.Breadth, !f.many(l)):
 		f.sparedCohort(ruleOf(l.flag), l, "few_users", "%s of %s: so few users that it is no cohort's", l.flag, l.where)
 		return false
-	case l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || l.thrifty(l.where, best) || l.flag == cohort.Short && t.ofClient():
+	case l.flag.Estimated() && f.says(verdict.UsualHere, !f.unusual(l, best)) || f.untold(l.flag, t, from):
 		f.sparedCohort(ruleOf(l.flag), l, "as_usual", "%s of %s: as often as is usual there", l.flag, l.where)
 		return false
 	}
@@ -198,9 +198,20 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 	return true
 }
 
-// thrifty says whether the rows of a cut that seem too short may be a client's that leaves out what was said before.
-func (l *live) thrifty(where cohort.Where, c localise.Cut) bool {
-	return l.flag == cohort.Short && namesClient(where) && c.Sums[0] < leastOfClient*c.Sums[1]
+// ofItsOwn says whether the rows of a value that seem to lack something may be as they are there: a client may leave out what was
+// said before, and of a customer or a model that has only just come nobody knows what is usual. Of a meter or a release that
+// has, what was there before tells.
+func (f *fleet) ofItsOwn(flag cohort.Flag, d event.Dim, value string, s localise.Sums, from int64) bool {
+	if flag == cohort.Short && slices.Contains(clientDims, d) && s[0] < leastOfClient*s[1] {
+		return true
+	}
+	v := f.store.Value(d, value)
+	return v != nil && !slices.Contains(adoptable, d) && v.First >= from-24*cohort.Hour && v.First >= f.first+cohort.Hour
+}
+
+// untold says whether what seems to be missing since from is a value's whose rows may be like that, named by the scope yet or not.
+func (f *fleet) untold(flag cohort.Flag, t *coded, from int64) bool {
+	return flag.Estimated() && t.holding(func(d event.Dim, value string, s localise.Sums) bool { return f.ofItsOwn(flag, d, value, s, from) })
 }
 
 // unusual says whether a cut shows more of a flag than any of its values usually does.
