@@ -125,7 +125,7 @@ func (f *fleet) asked(l *live) bool {
 	all := math.Log(now.Requests / base.Requests)
 	each := all - math.Log(now.Users/base.Users)
 	answers := math.Log(now.Level(cohort.OutputPerRequest) / base.Level(cohort.OutputPerRequest))
-	return all > l.shift && each > l.shift/2 && answers < l.shift/2
+	return all > l.shift && each > l.shift/2 && answers < 0.75*l.shift
 }
 
 // longAnswers says whether a scope's answers are longer than they used to be: then what repeats them seems too short, and too much is
