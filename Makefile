@@ -75,8 +75,8 @@ lookalikes: ## Play the innocent look-alikes in SEEDS (3) tuning worlds each, sa
 	$(GO) run ./cmd/drainwatch evaluate --log-level warn --lookalikes --seeds $(SEEDS) --max-pages 0 $(ARGS)
 
 tangle: ## Score worlds in which two and three causes overlap, TANGLE_SEEDS (10) of each, and fail below the bars
-	$(GO) run ./cmd/drainwatch evaluate --log-level warn --only tangle-2 --seeds $(TANGLE_SEEDS) --min-recall 0.95 --min-paged-once 0.9
-	$(GO) run ./cmd/drainwatch evaluate --log-level warn --only tangle-3 --seeds $(TANGLE_SEEDS) --min-recall 0.95 --min-paged-once 0.9
+	$(GO) run ./cmd/drainwatch evaluate --log-level warn --only tangle-2 --seeds $(TANGLE_SEEDS) --min-recall 0.95 --min-scope 0.95 --min-paged-once 0.9
+	$(GO) run ./cmd/drainwatch evaluate --log-level warn --only tangle-3 --seeds $(TANGLE_SEEDS) --min-recall 0.95 --min-scope 0.95 --min-paged-once 0.9
 
 # Figures for others to read come from worlds that nothing was tuned on.
 card: ## Score the detector on the test seeds CARD_SEEDS (101-110) and write the card into README.md (20 minutes)
