@@ -14,6 +14,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
 	"github.com/drainwatch/drainwatch/detector/price"
+	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/state"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/detector/window"
@@ -45,8 +46,9 @@ func (f *fleet) claims() []ledger.Claim {
 				c.Lost = l.missing()
 			}
 		}
-		if !c.ByMeasure && f.tells(l) {
-			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, ledger.Odds{Quiet: l.chance(), Alike: f.clustered(l), Level: l.level()}
+		if l.by == byFlag && f.tells(l) {
+			c.Hindsight = l.flag == cohort.Gap || l.flag == cohort.Short || l.keptGauges()
+			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, f.odds(l)
 			if l.user == "" && f.appeared(l, freshFor) {
 				c.Around = c.Before // what is new is held against what stood in its place
 			}
@@ -57,6 +59,9 @@ func (f *fleet) claims() []ledger.Claim {
 			if l.user == "" {
 				c.Since = c.From - 24*cohort.Hour
 			}
+		}
+		if c.Flag == cohort.GaugeOff && l.base <= cleanBase {
+			c.From -= 2 * int64(f.o.Lateness) // read again, a gauge is judged without waiting for stragglers, and more often
 		}
 		if l.Status == incident.Resolved {
 			c.To = l.LastAt
@@ -92,12 +97,16 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 		}
 	}
 	b := ledger.NewBooker(claims)
+	threaded := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return c.Hindsight && c.ByMeasure })
 	gauged := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return !c.ByMeasure && c.Flag == cohort.GaugeOff })
 	for _, p := range sortedKeys(shards) {
 		v := shards[p]
 		class := newClassifier(&e.o, v.book, false, len(shards))
 		if gauged {
 			class.gauges = v.gauges.Follow()
+		}
+		if threaded {
+			b.Recall = recalled()
 		}
 		head := int64(0)
 		in := inOrder{lateness: int64(e.o.Lateness), fn: func(ev *event.Event) {
@@ -125,11 +134,24 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 	results := b.Results()
 	for _, c := range claims {
 		r := results[c.Incident]
-		r.From, r.To = tellOnset(&r.About, c.Odds)
+		odds := c.Odds
+		if c.Hindsight {
+			odds = hindsight(r.About.Past)
+		}
+		r.From, r.To = tellOnset(&r.About, odds)
 		r.About = ledger.About{}
 		results[c.Incident] = r
 	}
 	return results, nil
+}
+
+// recalled returns what says of each row of a partition, read again in order, what it tells of those up to it in its conversation.
+func recalled() func(*cohort.Row) {
+	h := profile.NewHindsight()
+	return func(r *cohort.Row) {
+		t := h.Row(xxhash.Sum64String(r.Event.User), r.Event, r.NewTurn)
+		r.Tells, r.Shows, r.Begun = t.Tells, t.Shows, t.Begun
+	}
 }
 
 // inOrder hands on rows by event time and id, as far as the lateness allows, so that which of two charges came first does not
@@ -203,7 +225,10 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 				l.finding.Charged = r.Charged.Float64()
 			}
 			l.finding.StartedAt = r.First
-			if exact && r.To != 0 && f.tells(l) {
+			if r.To != 0 && f.tells(l) {
+				if !exact {
+					l.finding.StartedAt = min(l.finding.StartedAt, r.To)
+				}
 				f.bracketRows(l, r.From, r.To)
 			}
 			if exact {

@@ -86,9 +86,27 @@ func (l *live) chance() float64 { return min(max(l.base, 1e-6), 0.5) }
 // unknown in quiet times nothing lies beyond the first affected row, and all that may be missed is on one side.
 func (l *live) level() float64 {
 	if l.base <= cleanBase {
-		return incident.OnsetLevel * incident.OnsetLevel
+		return cleanLevel
 	}
 	return incident.OnsetLevel
+}
+
+// cleanLevel is the level of an interval that can be missed on one side only.
+const cleanLevel = incident.OnsetLevel * incident.OnsetLevel
+
+// odds returns what the rows about the first affected one are judged by.
+func (f *fleet) odds(l *live) ledger.Odds {
+	return ledger.Odds{Quiet: l.chance(), Alike: f.clustered(l), Level: l.level(), Clean: l.base <= cleanBase}
+}
+
+// hindsight returns the odds of rows that tell of those before them: how often quiet ones show what they should not, those of the past
+// say, and each is taken by itself.
+func hindsight(past [2]int64) ledger.Odds {
+	o := ledger.Odds{Quiet: (float64(past[0]) + 0.5) / (float64(past[1]) + 1), Alike: 1, Level: incident.OnsetLevel}
+	if o.Clean = o.Quiet <= threadRate; o.Clean {
+		o.Level = cleanLevel
+	}
+	return o
 }
 
 // finely returns the stretches of a scope, those of the ticks that are kept in place of the five minutes that hold them.
@@ -214,7 +232,7 @@ func tellOnset(about *ledger.About, odds ledger.Odds) (from, to int64) {
 	if err != nil || o.High == len(about.Rows) {
 		return 0, 0 // the rows that tell are not among them
 	}
-	if odds.Quiet <= cleanBase {
+	if odds.Clean {
 		return switchedOn(about.Rows, o.High), about.Rows[o.High].At
 	}
 	if o.Low > 0 {
@@ -287,9 +305,6 @@ func (f *fleet) bracketMeasure(l *live, fresh bool) {
 
 // tells says whether booking is to state the interval to the row: while the incident is young, and once if it never has.
 func (f *fleet) tells(l *live) bool {
-	if l.keptGauges() {
-		return false // what could have shown it is not a row
-	}
 	return !l.bracketed || f.now-l.openedAt <= refineFor
 }
 

@@ -80,7 +80,7 @@ func TestBracketRows(t *testing.T) {
 				break
 			}
 		}
-		if from, to := tellOnset(&c.about, ledger.Odds{Quiet: l.chance(), Alike: 1, Level: l.level()}); to != 0 {
+		if from, to := tellOnset(&c.about, ledger.Odds{Quiet: l.chance(), Alike: 1, Level: l.level(), Clean: l.base <= cleanBase}); to != 0 {
 			f.bracketRows(l, from, to)
 		}
 		want := incident.Interval{From: (1000 + c.from) * 1e9, To: (1000 + c.to) * 1e9}
@@ -89,6 +89,32 @@ func TestBracketRows(t *testing.T) {
 		}
 		if l.finding.Onset != want || l.bracketed == c.presentKept {
 			t.Errorf("%s: between %d and %d s, want %d and %d", c.name, l.finding.Onset.From/1e9, l.finding.Onset.To/1e9, want.From/1e9, want.To/1e9)
+		}
+	}
+}
+
+// What rows tell of those before them: one that shows a fault stands for it where quiet ones seldom do, else it takes several.
+func TestOnsetInHindsight(t *testing.T) {
+	rows := func(hits string) (out []ledger.Chance) {
+		for i, c := range hits {
+			out = append(out, ledger.Chance{At: int64(1000+i) * 1e9, Hit: c == 'x'})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name     string
+		hits     string
+		past     [2]int64
+		from, to int64
+	}{
+		{"no quiet row shows it", "..........xxx.xxxxxx", [2]int64{0, 5000}, 8, 10},
+		{"one in five hundred does, and not where it began", "x.........xxx.xxxxxx", [2]int64{10, 5000}, 8, 10},
+		{"one in five does: it takes several", "x....x....x.xxxxxxxx", [2]int64{1000, 5000}, 8, 14},
+		{"of the past little is known", "..........xxx.xxxxxx", [2]int64{0, 2}, 7, 14},
+	} {
+		from, to := tellOnset(&ledger.About{Rows: rows(c.hits)}, hindsight(c.past))
+		if from != (1000+c.from)*1e9 || to != (1000+c.to)*1e9 {
+			t.Errorf("%s: between %d and %d s, want %d and %d", c.name, from/1e9-1000, to/1e9-1000, c.from, c.to)
 		}
 	}
 }

@@ -18,6 +18,11 @@ type Row struct {
 	Draw       window.Draw    // what it says of its user's budget
 
 	Fresh, FreshDay Flags // flags that the user bears for the first time within an hour, a day
+
+	// Of a row that is read again: what it could show of the requests up to it, what it shows, and when the prompt came that began its
+	// turn, if it shows that this one is not missing.
+	Tells, Shows Flags
+	Begun        int64
 }
 
 // At returns when what f says of the row was so: a gauge is judged at a later row.
@@ -47,6 +52,20 @@ func (r *Row) Could(f Flag) bool {
 	default:
 		return usage
 	}
+}
+
+// InHindsight says whether a row that is read again could show that f had begun, of the flags that go by the rows before it, whether it
+// does, and of when it says so. A gauge that should have started anew and stands says so of the end of its window, one that has not of the
+// last row in that window.
+func (r *Row) InHindsight(f Flag) (at int64, off, could bool) {
+	if f != GaugeOff {
+		return r.Event.Time, r.Shows.Has(f), r.Tells.Has(f)
+	}
+	g := &r.Gauge
+	if g.Kind == window.Kept && g.At == r.Event.Time {
+		return g.Ended, true, g.Ended != 0
+	}
+	return g.Stood, false, g.Stood != 0
 }
 
 // Count adds a row. What was charged again was asked for once.

@@ -21,15 +21,19 @@ type Chance struct {
 }
 
 // Odds are what the rows about a pivot are judged by: how often one is affected in quiet times, how many tell as much as one, and the
-// level of confidence.
-type Odds struct{ Quiet, Alike, Level float64 }
+// level of confidence. Clean says that quiet rows bear the flag so seldom that the first affected one is the fault's.
+type Odds struct {
+	Quiet, Alike, Level float64
+	Clean               bool
+}
 
 // About is what a scope's rows did about the first affected one: each of Rows, in the order of time, and Hits of Trials after the last
 // of them. Rows may not reach back as far as there are any.
 type About struct {
 	Rows         []Chance
 	Hits, Trials int64
-	Wider        bool // the rows are of more than the claim's scope
+	Past         [2]int64 // hits and trials of rows that came more than an hour before the pivot
+	Wider        bool     // the rows are of more than the claim's scope
 }
 
 // How many rows of a partition are kept up to the pivot of a claim and after it: enough to tell the onset of a fault that hits one row
@@ -44,6 +48,7 @@ type about struct {
 	ring   []Chance // the latest of this partition up to the pivot,
 	oldest int      // in a circle from here on, once it is full
 	after  []Chance
+	past   [2]int64
 	hits   int64 // of this and the partitions before it, that are in neither
 	trials int64
 	rows   []Chance // of the partitions before
@@ -51,7 +56,8 @@ type about struct {
 	to     int64    // and after it some are; 0 is never
 }
 
-// note takes in a row of the claim's scope. Those of a partition come in the order of their times.
+// note takes in a row of the claim's scope. Those of a partition come in the order of their times, but for those that tell of what was
+// before them: a few that are noted late count among those after the last.
 func (a *about) note(pivot int64, c Chance) {
 	switch {
 	case c.At <= pivot && len(a.ring) < aboutBefore:
@@ -102,7 +108,7 @@ func (a *about) all() About {
 		return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(one(x.Hit), one(y.Hit)), cmp.Compare(x.User, y.User), cmp.Compare(x.Pair, y.Pair))
 	})
 	out.Rows = paired(out.Rows)
-	out.Hits, out.Trials = a.hits, a.trials
+	out.Hits, out.Trials, out.Past = a.hits, a.trials, a.past
 	return out
 }
 

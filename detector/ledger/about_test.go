@@ -12,6 +12,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/window"
 )
 
 // Whatever lies in which partition, the rows about the pivot come in order, none twice, none left out between the first and the last of
@@ -84,6 +85,63 @@ func TestAboutTakesChancesOnly(t *testing.T) {
 	want := []Chance{{onset - 3600e9, false, user, 0}, {onset + 1e9, true, user, 0}, {onset + 3e9, true, user, 0}}
 	if got := b.Results()["inc_1"].About; !slices.Equal(got.Rows, want) || got.Trials != 0 {
 		t.Errorf("got %v and %d more, want %v", got.Rows, got.Trials, want)
+	}
+}
+
+// With hindsight a row counts for what it tells of those before it, at the time of which it tells that, and the past says how often one
+// shows what it should not.
+func TestAboutInHindsight(t *testing.T) {
+	tells := func(shows bool, begun int64) func(*cohort.Row) {
+		return func(it *cohort.Row) {
+			it.Tells, it.Begun = it.Tells.With(cohort.Gap), begun
+			if shows {
+				it.Shows = it.Tells
+			}
+		}
+	}
+	turned := func(stood, ended int64, kind window.Kind) func(*cohort.Row) {
+		return func(it *cohort.Row) {
+			it.Gauge = window.Reading{Kind: kind, At: it.Event.Time, Stood: onset + stood, Ended: onset + ended}
+		}
+	}
+	user := xxhash.Sum64String("u1")
+	for _, c := range []struct {
+		name string
+		flag cohort.Flag
+		rows []func(*cohort.Row) // one a second
+		want []Chance
+	}{
+		{
+			"requests that follow others", cohort.Gap,
+			[]func(*cohort.Row){tells(false, 0), nil, tells(false, onset-5e9), tells(true, 0)},
+			[]Chance{{onset - 7200e9, true, user, 0}, {onset - 5e9, false, user, 0}, {onset, false, user, 0}, {onset + 2e9, false, user, 0}, {onset + 3e9, true, user, 0}},
+		},
+		{
+			"windows that ended", cohort.GaugeOff,
+			[]func(*cohort.Row){turned(-9e9, -7e9, window.None), nil, turned(-5e9, -3e9, window.Kept)},
+			[]Chance{{onset - 9e9, false, 0, 0}, {onset - 3e9, true, 0, 0}},
+		},
+	} {
+		b := NewBooker([]Claim{{Incident: "inc_1", From: onset, To: onset + 10e9, Flag: c.flag, ByMeasure: c.flag == cohort.Gap, Hindsight: true, Pivot: onset + 1e9}})
+		b.Add(row(func(it *cohort.Row) {
+			tells(true, 0)(it)
+			it.Event.Time = onset - 7200e9
+		}))
+		for i, tell := range c.rows {
+			b.Add(row(func(it *cohort.Row) {
+				if it.Event.Time = onset + int64(i)*1e9; tell != nil {
+					tell(it)
+				}
+			}))
+		}
+		about := b.Results()["inc_1"].About
+		past := [2]int64{1, 1}
+		if c.flag == cohort.GaugeOff {
+			past = [2]int64{}
+		}
+		if !slices.Equal(about.Rows, c.want) || about.Past != past {
+			t.Errorf("%s: %v with a past of %v, want %v", c.name, about.Rows, about.Past, c.want)
+		}
 	}
 }
 

@@ -42,6 +42,8 @@ type Claim struct {
 	Pivot  int64
 	Around cohort.Where
 	Odds   Odds
+
+	Hindsight bool // a row tells of those before it, as Row.InHindsight says
 }
 
 // Result is what an incident comes to.
@@ -60,6 +62,8 @@ type Result struct {
 
 // Booker books rows under claims.
 type Booker struct {
+	Recall func(*cohort.Row) // says what a row tells of those before it, for claims with Hindsight
+
 	claims []claim
 	recent map[string]*recent
 }
@@ -155,6 +159,9 @@ func (b *Booker) Add(r cohort.Row) {
 		b.recent[strings.Clone(e.User)] = u
 	}
 	it.NewTurn, it.NewHour = u.newTurn(e.TurnID), newHour(&u.hour, e.Time)
+	if b.Recall != nil {
+		b.Recall(it)
+	}
 	taken, others := false, b.others(it)
 	for i := range b.claims {
 		c, it := &b.claims[i], it
@@ -167,6 +174,9 @@ func (b *Booker) Add(r cohort.Row) {
 		if c.Compare {
 			c.compare(it)
 		}
+		if c.Pivot != 0 && !taken && (c.User == "" || e.User == c.User) && c.Around.Matches(&e.Dims) {
+			c.chance(it)
+		}
 		if c.ByMeasure && e.Kind == event.Usage && e.Time < c.From && c.User == "" {
 			if !c.Short || c.Before.Matches(&e.Dims) {
 				c.account(e.User).past.add(it)
@@ -176,10 +186,6 @@ func (b *Booker) Add(r cohort.Row) {
 		at := e.Time
 		if !c.ByMeasure {
 			at = it.At(c.Flag)
-		}
-		if c.Pivot != 0 && !taken && at <= c.To && (c.User == "" || e.User == c.User) && c.Around.Matches(&e.Dims) && it.Could(c.Flag) {
-			off := (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)
-			c.about.note(c.Pivot, Chance{at, off, xxhash.Sum64String(e.User), pair(c.Flag, e)})
 		}
 		if c.Since != 0 && at >= c.Since && at < c.From && c.Where.Matches(&e.Dims) {
 			if !taken {
@@ -218,6 +224,35 @@ func (b *Booker) Add(r cohort.Row) {
 		}
 		c.account(e.User).book(at, e.Credits, expected)
 		taken = true
+	}
+}
+
+// chance notes a row that could have been affected.
+func (c *claim) chance(it *cohort.Row) {
+	e := it.Event
+	if at := it.At(c.Flag); !c.Hindsight && at <= c.To && it.Could(c.Flag) {
+		off := (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)
+		c.about.note(c.Pivot, Chance{at, off, xxhash.Sum64String(e.User), pair(c.Flag, e)})
+	}
+	if !c.Hindsight || e.Time > c.To {
+		return // what a row says of before says nothing once the fault is over
+	}
+	user := xxhash.Sum64String(e.User)
+	if c.Flag == cohort.GaugeOff {
+		user = 0 // a window that ends is one chance a user has, so that all must say how often one is spared
+	}
+	if c.Flag == cohort.Gap && it.Begun != 0 {
+		c.about.note(c.Pivot, Chance{At: it.Begun, User: user})
+	}
+	at, off, could := it.InHindsight(c.Flag)
+	if !could {
+		return
+	}
+	off = off && c.Where.Matches(&e.Dims)
+	c.about.note(c.Pivot, Chance{At: at, Hit: off, User: user})
+	if e.Time < c.Pivot-cohort.Hour {
+		c.about.past[0] += int64(one(off))
+		c.about.past[1]++
 	}
 }
 

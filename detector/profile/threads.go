@@ -72,6 +72,8 @@ type Note struct {
 	Follows, Grows bool // it could show a gap, and does not seem to; it could be short
 	Short          bool
 	Fresh          Fresh // of Short
+
+	unbegun, fell bool // nobody has begun its turn; its input is shorter than before in its turn
 }
 
 // Gap is a request whose predecessor is missing, or was late (Settled).
@@ -122,11 +124,14 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf, newTurn bo
 	}
 	if d := (doubt{thread: key, user: user, at: e.Time, leaf: leaf}); well && e.Time >= x.at {
 		n.Follows = t.follows(e, &x, &d, known, newTurn)
+		n.unbegun = d.turn != 0
 		if d.doubted() && t.doubt(d) {
 			n.Follows = false
 		}
 		if in := clamp(e.Input); known && turn == x.turn && !prompt && repeats(e) && in > x.input && x.answer >= leastAnswer {
 			n.Grows, n.Short = true, in-x.input < x.answer
+		} else {
+			n.fell = known && turn == x.turn && in < x.input
 		}
 	}
 	if n.Short {

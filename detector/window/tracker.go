@@ -45,6 +45,10 @@ type Reading struct {
 
 	// Of a judged reading, in millionths of a window: how far the gauge moved, and what the charges come to at most.
 	Shown, Due int64
+
+	// Of the first row after a window's end whose gauge shows another one, or should by then: when the window ended, and the event time of
+	// the row before, both to the second; else 0.
+	Stood, Ended int64
 }
 
 // Options configure a tracker.
@@ -129,6 +133,7 @@ func (t *Tracker) Row(key uint64, e *event.Event, c Charge) Reading {
 		return Reading{}
 	}
 	r := t.settle(u, at)
+	last, ended, moved, turned := u.last, u.resets, u.end(e) != u.resets, gauged && plan == u.plan && u.turned(e, at)
 	u.meet(at, e.Credits, c)
 	switch {
 	case !gauged || at <= u.last:
@@ -144,6 +149,9 @@ func (t *Tracker) Row(key uint64, e *event.Event, c Charge) Reading {
 		u.bits |= wrong
 	default:
 		u.read(e, at, c)
+	}
+	if turned && (moved || r.Kind == Kept && r.At == e.Time) {
+		r.Stood, r.Ended = int64(last)*int64(time.Second), int64(ended)*int64(time.Second)
 	}
 	return r
 }
@@ -252,6 +260,17 @@ func (u *user) read(e *event.Event, at uint32, c Charge) {
 		u.readAt, u.gauge, u.readHi, u.readLo = at, float32(e.QuotaUsed), u.hi, u.hi-u.slack-before
 	}
 	u.loose, u.last = 0, at
+}
+
+// turned says whether a row is the first that shows whether the window that stands was followed by another when it ended.
+func (u *user) turned(e *event.Event, at uint32) bool {
+	if u.resets == 0 || at < u.resets {
+		return false
+	}
+	if u.end(e) == u.resets {
+		return at > u.resets+overdue && (u.last <= u.resets+overdue || u.bits&wrong == 0)
+	}
+	return u.last < u.resets
 }
 
 // mended says whether a row shows another window than one that was wrong: it may have begun long before, unseen.

@@ -102,6 +102,42 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// The first row that shows whether a window was followed by another says when it ended and which row was the last in it.
+func TestWindowsTurn(t *testing.T) {
+	const end = 18_000
+	row := func(sec, end int) *event.Event { return charge(sec, 0.1, float64(sec)/1e6, end) }
+	for _, c := range []struct {
+		name  string
+		rows  []*event.Event // the last ones of a window that ends at end, and what comes then
+		turns []int          // the rows that say so, and of each the row before
+		kept  bool
+	}{
+		{"another one", []*event.Event{row(17_700, end), row(20_000, 2*end), row(20_300, 2*end)}, []int{1, 0}, false},
+		{"it stands", []*event.Event{row(17_700, end), row(20_000, end), row(20_300, end)}, []int{1, 0}, true},
+		{"it stands, as a row within two minutes could not say yet", []*event.Event{row(17_700, end), row(end+60, end), row(20_000, end), row(20_300, end)}, []int{2, 1}, true},
+		{"within two minutes another one is shown", []*event.Event{row(17_700, end), row(end+60, 2*end), row(end+200, 2*end)}, []int{1, 0}, false},
+		{"a reset was made", []*event.Event{row(17_700, end), reset(17_800, "total"), row(20_000, 2*end)}, nil, false},
+		{"it has not ended", []*event.Event{row(17_000, end), row(17_300, end+3600), row(17_600, end+3600)}, nil, false},
+	} {
+		tr := given()
+		tr.sure(row(16_400, end))
+		var turns []int
+		for i, e := range c.rows {
+			r := tr.sure(e)
+			if r.Stood == 0 && r.Ended == 0 {
+				continue
+			}
+			turns = append(turns, i, slices.IndexFunc(c.rows, func(e *event.Event) bool { return e.Time == r.Stood }))
+			if r.Ended != at(end) || (r.Kind == Kept && r.At == e.Time) != c.kept {
+				t.Errorf("%s: row %d says %+v", c.name, i, r)
+			}
+		}
+		if !slices.Equal(turns, c.turns) {
+			t.Errorf("%s: rows %v say so, want %v", c.name, turns, c.turns)
+		}
+	}
+}
+
 // After a reset, whatever its reason, the gauge starts from zero, in a window that keeps its end or gets a new one.
 func TestResets(t *testing.T) {
 	const end = 18_000
