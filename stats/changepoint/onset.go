@@ -115,30 +115,38 @@ func Binomial(hits, trials []float64, base, level float64) (Onset, error) {
 	return o, nil
 }
 
-// Gaussian dates a shift in residuals that are independent, with mean 0 before it and δ from it on, δ unknown, and variance 1:
+// Gaussian dates a shift of a mean: element i is the sum of weights[i] independent residuals with mean 0 before it and δ from it on, δ
+// unknown, and variance 1:
 //
-//	ℓ(t) = max over δ of Σ_{i≥t} (δ·residuals[i] − δ²/2) = S²/(2n),
+//	ℓ(t) = max over δ of Σ_{i≥t} (δ·sums[i] − weights[i]·δ²/2) = S²/(2W),
 //
-// where S is the sum of the n residuals from t on. Start, interval, direction, coverage, panics and cost are those of Poisson.
-// Scale residuals by the standard deviation they had before the change. A residual that is not finite, or none, is an error.
+// where S and W are the sums of sums and weights from t on. Start, interval, direction, coverage and cost are those of Poisson. Scale
+// residuals by the standard deviation they had before the change; where φ of them tell as much as one, divide sums and weights by φ: weights
+// need not be whole.
+//
+// len(sums) == len(weights), else it panics; it panics if level is outside (0, 1). A number that is not finite, a weight that is not
+// positive, or no elements, is an error.
 //
 // Source: as Poisson.
-func Gaussian(residuals []float64, level float64) (Onset, error) {
+func Gaussian(sums, weights []float64, level float64) (Onset, error) {
+	if len(sums) != len(weights) {
+		panic("stats: changepoint.Gaussian: lengths of sums and weights differ")
+	}
 	threshold := nats("Gaussian", level)
-	ell := make([]float64, len(residuals))
-	var s float64
-	for t := len(residuals) - 1; t >= 0; t-- {
-		s += residuals[t]
-		if s-s != 0 {
-			return Onset{}, fmt.Errorf("changepoint: element %d: residual %v: give finite ones", t, residuals[t])
+	ell := make([]float64, len(sums))
+	var s, w float64
+	for t := len(sums) - 1; t >= 0; t-- {
+		s, w = s+sums[t], w+weights[t]
+		if !(weights[t] > 0) || math.IsInf(w, 1) || s-s != 0 {
+			return Onset{}, fmt.Errorf("changepoint: element %d: sum %v of weight %v: give finite ones, and weights > 0", t, sums[t], weights[t])
 		}
-		ell[t] = math.Copysign(s*(s/float64(2*(len(residuals)-t))), s)
+		ell[t] = math.Copysign(s*(s/(2*w)), s)
 	}
 	o, err := invert(ell, threshold)
 	if err != nil {
 		return Onset{}, err
 	}
-	o.Effect = sum(residuals[o.Start:]) / float64(len(residuals)-o.Start)
+	o.Effect = sum(sums[o.Start:]) / sum(weights[o.Start:])
 	return o, nil
 }
 

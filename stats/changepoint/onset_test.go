@@ -120,6 +120,16 @@ func TestBinomialCoverage(t *testing.T) {
 func TestGaussianAgainstLogProb(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SliceOfN(rapid.Float64Range(-5, 5), 1, 40).Draw(t, "residuals")
+		// Elements are sums of some of them each: starts lie between sums only.
+		var sums, weights []float64
+		var starts []int
+		for i, v := range r {
+			if i == 0 || rapid.Bool().Draw(t, "begins another") {
+				sums, weights, starts = append(sums, 0), append(weights, 0), append(starts, i)
+			}
+			sums[len(sums)-1] += v
+			weights[len(weights)-1]++
+		}
 		ell := make([]float64, len(r))
 		for s := range r {
 			var shift float64
@@ -131,8 +141,12 @@ func TestGaussianAgainstLogProb(t *testing.T) {
 			}
 			ell[s] = math.Copysign(ell[s], shift)
 		}
-		got, err := changepoint.Gaussian(r, 0.5)
-		check(t, got, err, ell, -math.Log(1-math.Sqrt(0.5)))
+		at := make([]float64, len(starts))
+		for i, s := range starts {
+			at[i] = ell[s]
+		}
+		got, err := changepoint.Gaussian(sums, weights, 0.5)
+		check(t, got, err, at, -math.Log(1-math.Sqrt(0.5)))
 	})
 }
 
@@ -167,8 +181,8 @@ func check(t *rapid.T, got changepoint.Onset, err error, ell []float64, threshol
 func TestOnsetProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SliceOfN(rapid.Float64Range(-4, 4), 1, 60).Draw(t, "residuals")
-		up, _ := changepoint.Gaussian(r, 0.9)
-		wide, _ := changepoint.Gaussian(r, 0.99)
+		up, _ := changepoint.Gaussian(r, ones(r), 0.9)
+		wide, _ := changepoint.Gaussian(r, ones(r), 0.99)
 		if wide.Start != up.Start || wide.Low > up.Low || wide.High < up.High {
 			t.Fatalf("a higher level gives less: %+v after %+v", wide, up)
 		}
@@ -176,7 +190,7 @@ func TestOnsetProperties(t *testing.T) {
 		for i := range mirror {
 			mirror[i] = -mirror[i]
 		}
-		down, _ := changepoint.Gaussian(mirror, 0.9)
+		down, _ := changepoint.Gaussian(mirror, ones(mirror), 0.9)
 		down.Effect = -down.Effect
 		if down != up {
 			t.Fatalf("a fall is dated %+v, the same rise %+v", down, up)
@@ -280,7 +294,7 @@ func simulate(t *testing.T, rng *rand.Rand, mu, ratio, overdispersed float64, on
 	if len(x) <= onset {
 		return changepoint.Onset{}, false
 	}
-	o, err := changepoint.Gaussian(x, level)
+	o, err := changepoint.Gaussian(x, ones(x), level)
 	if mu > 0 {
 		o, err = changepoint.Poisson(x, mean, level)
 	}
@@ -325,7 +339,7 @@ func TestOnsetEdges(t *testing.T) {
 		}
 	}
 	for _, bad := range [][]float64{nil, {nan}, {0, inf}, {math.MaxFloat64, math.MaxFloat64}} {
-		if o, err := changepoint.Gaussian(bad, 0.9); err == nil {
+		if o, err := changepoint.Gaussian(bad, ones(bad), 0.9); err == nil {
 			t.Errorf("residuals %v: %+v, want an error", bad, o)
 		}
 	}
@@ -334,12 +348,18 @@ func TestOnsetEdges(t *testing.T) {
 			t.Errorf("%v of %v: %+v, want an error", bad[0], bad[1], o)
 		}
 	}
+	for _, weights := range [][]float64{{0}, {-1}, {nan}, {inf}} {
+		if o, err := changepoint.Gaussian([]float64{1}, weights, 0.9); err == nil {
+			t.Errorf("weights %v: %+v, want an error", weights, o)
+		}
+	}
 	for name, f := range map[string]func(){
+		"weights": func() { _, _ = changepoint.Gaussian([]float64{1}, nil, 0.9) },
 		"lengths": func() { _, _ = changepoint.Poisson([]float64{1}, nil, 0.9) },
 		"chances": func() { _, _ = changepoint.Binomial([]float64{1}, []float64{1}, 1, 0.9) },
 		"trials":  func() { _, _ = changepoint.Binomial([]float64{1}, nil, 0.5, 0.9) },
 		"level 1": func() { _, _ = changepoint.Poisson(nil, nil, 1) },
-		"level 0": func() { _, _ = changepoint.Gaussian(nil, 0) },
+		"level 0": func() { _, _ = changepoint.Gaussian(nil, nil, 0) },
 	} {
 		func() {
 			defer func() {
@@ -386,9 +406,15 @@ func ExampleBinomial() {
 }
 
 func ExampleGaussian() {
-	o, _ := changepoint.Gaussian([]float64{0.2, -0.4, 0.1, 0.3, 2.1, 2.6, 1.9}, 0.9)
+	residuals := []float64{0.2, -0.4, 0.1, 0.3, 2.1, 2.6, 1.9}
+	o, _ := changepoint.Gaussian(residuals, []float64{1, 1, 1, 1, 1, 1, 1}, 0.9)
 	fmt.Printf("by %.1f from element %d on (between %d and %d)\n", o.Effect, o.Start, o.Low, o.High)
 	// Output: by 2.2 from element 4 on (between 2 and 5)
+}
+
+// ones are the weights of residuals of which each is an element.
+func ones(residuals []float64) []float64 {
+	return slices.Repeat([]float64{1}, len(residuals))
 }
 
 func BenchmarkShares(b *testing.B) {
@@ -408,7 +434,7 @@ func BenchmarkShares(b *testing.B) {
 	b.Run("Gaussian", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = changepoint.Gaussian(residuals, 0.9)
+			_, _ = changepoint.Gaussian(residuals, ones(residuals), 0.9)
 		}
 	})
 }
