@@ -52,6 +52,29 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 	f.bracketMeasure(l, fresh)
 }
 
+// saidBy is what users' behaviour was, by their own pasts, over some time.
+type saidBy struct {
+	at, end int64
+	cohort.Moment
+}
+
+// said returns the measure of a scope that is new since it came: by five minutes, and by hours where those are gone.
+func (f *fleet) said(l *live) []saidBy {
+	first, kept := f.store.First(l.where), max(f.now-cohort.KeepFives, f.first)
+	kept += (cohort.Hour - kept%cohort.Hour) % cohort.Hour
+	hours := map[int64]cohort.Moment{}
+	f.store.Hourly(l.where, first-first%cohort.Hour, kept, func(h int64, _ *cohort.Leaf, c *cohort.Cell) { tally(hours, l.measure, h, c) })
+	fives := f.momentFives(l, kept, f.now+cohort.Tick)
+	var out []saidBy
+	for _, h := range sortedKeys(hours) {
+		out = append(out, saidBy{h, h + cohort.Hour, hours[h]})
+	}
+	for _, t := range sortedKeys(fives) {
+		out = append(out, saidBy{t, t + cohort.Five, fives[t]})
+	}
+	return out
+}
+
 // saidAfter returns how long after it began a measure is said: at once of a request's tokens, else when the bucket ends.
 func saidAfter(m cohort.Measure) int64 {
 	if m.OfRequest() {
@@ -63,14 +86,17 @@ func saidAfter(m cohort.Measure) int64 {
 // momentFives returns the measure of the scope by five minutes.
 func (f *fleet) momentFives(l *live, from, to int64) map[int64]cohort.Moment {
 	sums := map[int64]cohort.Moment{}
-	f.store.Fives(l.where, from, to, func(at int64, _ *cohort.Leaf, c *cohort.Cell) {
-		if c.Moments != nil {
-			m := sums[at]
-			m.Merge(c.Moments[l.measure])
-			sums[at] = m
-		}
-	})
+	f.store.Fives(l.where, from, to, func(at int64, _ *cohort.Leaf, c *cohort.Cell) { tally(sums, l.measure, at, c) })
 	return sums
+}
+
+// tally adds what a cell says of a measure.
+func tally(sums map[int64]cohort.Moment, measure cohort.Measure, at int64, c *cohort.Cell) {
+	if c.Moments != nil {
+		m := sums[at]
+		m.Merge(c.Moments[measure])
+		sums[at] = m
+	}
 }
 
 func (f *fleet) elsewhere(l *live) float64 {

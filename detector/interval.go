@@ -252,14 +252,18 @@ func (f *fleet) bracketRows(l *live, from, to int64) {
 	l.finding.Onset, l.bracketed = incident.Interval{From: from, To: to}.Holding(l.finding.StartedAt), true
 }
 
-// bracketMeasure states between when and when a client's fault began: what is new came with its users, and else the counts that the
-// measure is a quotient of stepped up, over five minutes.
+// bracketMeasure states between when and when a client's fault began: in what is new where its users rose above their pasts, and else where
+// the counts that the measure is a quotient of stepped up, over five minutes.
 func (f *fleet) bracketMeasure(l *live, fresh bool) {
-	if fresh {
-		l.finding.Onset = incident.Interval{From: f.came(l, l.onset), To: l.onset + cohort.Tick}
+	l.finding.Onset = incident.Interval{}
+	if first := f.store.First(l.where); fresh || first > f.first+cohort.Hour && l.onset-first < cohort.EarlyFor {
+		from, to := f.risen(l)
+		if fresh || from == 0 {
+			from = f.came(l, first) // with its users, long before the first was seen at it maybe
+		}
+		l.finding.Onset = incident.Interval{From: from, To: max(to, l.onset+cohort.Tick)}.Holding(l.finding.StartedAt)
 		return
 	}
-	l.finding.Onset = incident.Interval{}
 	base := f.baseline(l)
 	level := base.Level(l.measure)
 	if level <= 0 {
@@ -301,6 +305,33 @@ func (f *fleet) bracketMeasure(l *live, fresh bool) {
 		span.From = at[o.Low-1]
 	}
 	l.finding.Onset = span.Holding(l.finding.StartedAt)
+}
+
+// risen returns between when and when the users of what is new rose above what they used to do, as far as what was said of them tells: from 0
+// says that it may have been before they came, to 0 that nothing does.
+func (f *fleet) risen(l *live) (from, to int64) {
+	moments := f.said(l)
+	_, variance := f.normal(f.store.All, l.measure)
+	var all cohort.Moment
+	for _, m := range moments {
+		all.Merge(m.Moment)
+	}
+	alike := clusterOf(l.measure, all.N/max(all.Users, 1))
+	var at []saidBy
+	var sums, weights []float64
+	for _, m := range moments {
+		if m.N > 0 {
+			at, sums, weights = append(at, m), append(sums, (m.Sum-float64(m.N*l.base))/math.Sqrt(variance)/alike), append(weights, m.N/alike)
+		}
+	}
+	o, err := changepoint.Gaussian(sums, weights, incident.OnsetLevel)
+	if err != nil || o.Effect <= 0 {
+		return 0, 0
+	}
+	if o.Low > 0 {
+		from = at[o.Low-1].at - saidAfter(l.measure)
+	}
+	return from, at[o.High].end
 }
 
 // tells says whether booking is to state the interval to the row: while the incident is young, and once if it never has.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
 )
@@ -163,6 +164,55 @@ func TestSwitchedOnCovers(t *testing.T) {
 		t.Logf("%s: covered %.3f, %.1f gaps wide", c.name, float64(covered)/runs, width)
 		if share := float64(covered) / runs; share < 0.94 || width > c.rowsWide {
 			t.Errorf("%s: covered in %v of the runs, %v gaps wide, want 0.95 and at most %v", c.name, share, width, c.rowsWide)
+		}
+	}
+}
+
+// What came with a release may have been switched on hours after it: the interval reaches from when the release may have come to when its
+// users' pasts deny that it is not there yet, though what they did first is kept by the hour only.
+func TestBracketOfAReleaseHolds(t *testing.T) {
+	const (
+		worlds = 200
+		m      = cohort.RequestsPerTurn
+		sigma  = 0.2236 // a fleet that knows nothing expects a variance of .05
+	)
+	where := cohort.Where{{Dim: event.ClientVersion, Value: "2.0"}}
+	leaf := &cohort.Leaf{Values: [event.NumDims]string{event.ClientVersion: "2.0"}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		after int64 // switched on so long after the release
+		width int64 // at most, in the mean
+	}{{0, 4 * cohort.Hour}, {5 * cohort.Hour, 12 * cohort.Hour}, {9 * cohort.Hour, 14 * cohort.Hour}} {
+		held, width := 0, int64(0)
+		for range worlds {
+			f := fleetOf(1000)
+			release := f.now - f.now%cohort.Hour - 11*cohort.Hour
+			f.first = release - 40*cohort.Hour
+			on := release + c.after + rng.Int64N(cohort.Hour)
+			for at := release; at < f.now; at += cohort.Five {
+				cell := &cohort.Cell{Moments: new([cohort.NumMoments]cohort.Moment)}
+				for range 1 + rng.IntN(3) {
+					x := sigma * rng.NormFloat64()
+					if at >= on {
+						x += 0.3
+					}
+					cell.Moments[m].Observe(x, true, true)
+					cell.Users++
+				}
+				f.store.Add(f.store.Series(leaf, at), at, cell)
+				f.store.Head(at + cohort.Five)
+				f.store.Advance()
+			}
+			l := &live{by: byMeasure, measure: m, where: where, onset: release}
+			l.finding.StartedAt = release
+			f.bracketMeasure(l, true)
+			if o := l.finding.Onset; o.From <= on && on <= o.To {
+				held++
+			}
+			width += (l.finding.Onset.To - l.finding.Onset.From) / worlds
+		}
+		if share := float64(held) / worlds; share < incident.OnsetLevel-0.03 || width > c.width {
+			t.Errorf("switched on %v h after the release: held in %.3f of worlds, %.1f h wide in the mean", c.after/cohort.Hour, share, float64(width)/float64(cohort.Hour))
 		}
 	}
 }
