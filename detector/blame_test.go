@@ -7,6 +7,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
@@ -160,6 +161,39 @@ func TestShortInputsOfOneValue(t *testing.T) {
 		add("a", c.age, c.own, c.all)
 		add("b", 48*cohort.Hour, c.others, 100)
 		if got := f.untold(cohort.Short, table, start-cohort.Hour); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// What seems to be missing ends with the incident of the client that turns out to do otherwise, unless others lack it as well.
+func TestMissingByClient(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why    string
+		flag   cohort.Flag
+		others int64
+		want   bool
+	}{
+		{"the client's alone", cohort.Gap, 0, true},
+		{"inputs of the client's alone", cohort.Short, 0, true},
+		{"others' too", cohort.Gap, 20, false},
+		{"rows without tokens", cohort.Blank, 0, false},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		leaves := cohort.NewLeaves()
+		for client, hits := range map[string]int64{"ide": 50, "cli": c.others} {
+			values := [event.NumDims]string{event.Client: client}
+			cell := &cohort.Cell{Rows: 200}
+			*cell.OffOf(c.flag) = cohort.Off{Rows: hits, Users: hits}
+			f.store.Add(f.store.Series(leaves.Of(&values), start), start, cell)
+		}
+		f.now = start + cohort.Hour
+		f.store.Head(f.now)
+		client := &live{by: byMeasure, where: cohort.NewWhere(cohort.Cond{Dim: event.Client, Value: "ide"})}
+		client.Status = incident.Firing
+		f.lives = append(f.lives, client)
+		if got := f.byClient(&live{by: byFlag, flag: c.flag, onset: start}); got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
 		}
 	}

@@ -63,6 +63,12 @@ func (f *fleet) followFlag(l *live) {
 	if !f.due(l) {
 		return
 	}
+	if f.byClient(l) {
+		f.judge(l, l.Cause)
+		l.finding.Over = true
+		f.update(l)
+		return
+	}
 	if l.user == "" && (f.now-l.openedAt <= refineFor || l.inside.Flagged(l.flag).Rows < refineRows) {
 		f.refine(l, looked)
 	}

@@ -277,14 +277,36 @@ func (f *fleet) firstOff(flag cohort.Flag, from int64) (first int64) {
 	return first - first%cohort.Tick
 }
 
+// follows says whether a flag tells how requests go on from each other: what a client at fault makes of its requests shows there too.
+func follows(flag cohort.Flag) bool { return flag == cohort.Gap || flag == cohort.Short }
+
+// byClient says whether nearly all of what seems to be missing is explained by what a client does, as turned out since.
+func (f *fleet) byClient(l *live) bool {
+	if l.user != "" || !follows(l.flag) {
+		return false
+	}
+	all, own := int64(0), int64(0)
+	f.store.Cells(l.where, l.onset, f.now+cohort.Tick, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		off := c.Flagged(l.flag).Rows
+		all += off
+		for _, m := range f.lives {
+			if m.clients() && m.where.Matches(&leaf.Values) {
+				own += off
+				break
+			}
+		}
+	})
+	return all > 0 && 10*own >= 9*all
+}
+
 // clients says whether an open incident is of what a client does.
 func (l *live) clients() bool { return l.by == byMeasure && l.open() && namesClient(l.where) }
 
 // explained says whether an incident other than own accounts for a cell's rows, of which some may bear the flag. A client that is at
-// fault otherwise may leave out what was said before as well.
+// fault otherwise may leave out what was said before as well, or mix up its turns.
 func (f *fleet) explained(leaf *cohort.Leaf, at int64, off *cohort.Off, flag cohort.Flag, own *live) bool {
 	for _, l := range f.lives {
-		if (l.beside(own, flag) && l.accounts(at, off) || flag == cohort.Short && l.clients()) && l.where.Matches(&leaf.Values) {
+		if (l.beside(own, flag) && l.accounts(at, off) || follows(flag) && l.clients()) && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}
