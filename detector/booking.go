@@ -47,7 +47,7 @@ func (f *fleet) claims() []ledger.Claim {
 			}
 		}
 		if l.by == byFlag && f.tells(l) {
-			c.Hindsight = l.flag == cohort.Gap || l.flag == cohort.Short || l.keptGauges()
+			c.Hindsight = follows(l.flag) || l.keptGauges()
 			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, f.odds(l)
 			if l.user == "" && f.appeared(l, freshFor) {
 				c.Around = c.Before // what is new is held against what stood in its place

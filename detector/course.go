@@ -52,27 +52,13 @@ func (f *fleet) dateMeasure(l *live, from int64) {
 	f.bracketMeasure(l, fresh)
 }
 
-// saidBy is what users' behaviour was, by their own pasts, over some time.
-type saidBy struct {
-	at, end int64
-	cohort.Moment
-}
-
-// said returns the measure of a scope that is new since it came: by five minutes, and by hours where those are gone.
-func (f *fleet) said(l *live) []saidBy {
+// said returns the measure of a scope that is new since it came: by hours up to hourly, where five minutes are gone, and by those from then on.
+func (f *fleet) said(l *live) (sums map[int64]cohort.Moment, hourly int64) {
 	first, kept := f.store.First(l.where), max(f.now-cohort.KeepFives, f.first)
-	kept += (cohort.Hour - kept%cohort.Hour) % cohort.Hour
-	hours := map[int64]cohort.Moment{}
-	f.store.Hourly(l.where, first-first%cohort.Hour, kept, func(h int64, _ *cohort.Leaf, c *cohort.Cell) { tally(hours, l.measure, h, c) })
-	fives := f.momentFives(l, kept, f.now+cohort.Tick)
-	var out []saidBy
-	for _, h := range sortedKeys(hours) {
-		out = append(out, saidBy{h, h + cohort.Hour, hours[h]})
-	}
-	for _, t := range sortedKeys(fives) {
-		out = append(out, saidBy{t, t + cohort.Five, fives[t]})
-	}
-	return out
+	hourly = kept + (cohort.Hour-kept%cohort.Hour)%cohort.Hour
+	sums = f.momentFives(l, hourly, f.now+cohort.Tick)
+	f.store.Hourly(l.where, first-first%cohort.Hour, hourly, func(h int64, _ *cohort.Leaf, c *cohort.Cell) { tally(sums, l.measure, h, c) })
+	return sums, hourly
 }
 
 // saidAfter returns how long after it began a measure is said: at once of a request's tokens, else when the bucket ends.

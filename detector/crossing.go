@@ -177,3 +177,65 @@ func (f *fleet) unmixed(l *live) *cohort.Cell {
 	}
 	return &own
 }
+
+// follows says whether a flag tells how requests go on from each other: what a client at fault makes of its requests shows there too.
+func follows(flag cohort.Flag) bool { return flag == cohort.Gap || flag == cohort.Short }
+
+// byClient says whether nearly all of what seems to be missing is explained by what a client does, as turned out since.
+func (f *fleet) byClient(l *live) bool {
+	if l.user != "" || !follows(l.flag) {
+		return false
+	}
+	all, own := int64(0), int64(0)
+	f.store.Cells(l.where, l.onset, f.now+cohort.Tick, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		off := c.Flagged(l.flag).Rows
+		all += off
+		for _, m := range f.lives {
+			if m.clients() && m.where.Matches(&leaf.Values) {
+				own += off
+				break
+			}
+		}
+	})
+	return all > 0 && 10*own >= 9*all
+}
+
+// clients says whether an open incident is of what a client does.
+func (l *live) clients() bool { return l.by == byMeasure && l.open() && namesClient(l.where) }
+
+// explained says whether an incident other than own accounts for a cell's rows, of which some may bear the flag. A client that is at
+// fault otherwise may leave out what was said before as well, or mix up its turns.
+func (f *fleet) explained(leaf *cohort.Leaf, at int64, off *cohort.Off, flag cohort.Flag, own *live) bool {
+	for _, l := range f.lives {
+		if (l.beside(own, flag) && l.accounts(at, off) || follows(flag) && l.clients()) && l.where.Matches(&leaf.Values) {
+			return true
+		}
+	}
+	return false
+}
+
+// beside says whether a cohort's incident of the flag stands, or stood, beside own.
+func (l *live) beside(own *live, flag cohort.Flag) bool {
+	return l != own && l.by == byFlag && l.user == "" && l.flag == flag && l.MergedInto == ""
+}
+
+// accounts says whether rows of an incident's scope are its own: while it is open whatever comes, then those of its time. A gauge is
+// judged later than it was off, often long after the incident is over.
+func (l *live) accounts(at int64, off *cohort.Off) bool {
+	return l.open() || at > l.onset-cohort.Hour && (at <= l.lastHit || off.Rows > 0 && off.Last <= l.lastHit)
+}
+
+// mixed says whether another incident of the same flag accounts for a part of the scope, and for a part only, as far back as onsets are
+// sought.
+func (f *fleet) mixed(l *live) bool {
+	since := l.onset
+	if since == 0 {
+		since = f.now // where it will be dated, or before
+	}
+	for _, m := range f.lives {
+		if m.beside(l, l.flag) && (m.open() || m.lastHit > since-24*cohort.Hour) && !m.where.Excludes(l.where) && !m.where.Covers(l.where) {
+			return true
+		}
+	}
+	return false
+}

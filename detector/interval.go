@@ -76,7 +76,7 @@ func (f *fleet) clustered(l *live) float64 {
 	if l.rate >= nearlyAll {
 		return 1
 	}
-	return max(min(l.cluster, 3, f.dispersion(l.flag, l.where, l.onset)), 1)
+	return max(min(l.cluster, 3, f.dispersion(l.flag, l.where, l.onset, f.now+cohort.Tick)), 1)
 }
 
 // chance returns the quiet rate of the flag, as one that a likelihood can be taken of.
@@ -310,28 +310,32 @@ func (f *fleet) bracketMeasure(l *live, fresh bool) {
 // risen returns between when and when the users of what is new rose above what they used to do, as far as what was said of them tells: from 0
 // says that it may have been before they came, to 0 that nothing does.
 func (f *fleet) risen(l *live) (from, to int64) {
-	moments := f.said(l)
+	moments, hourly := f.said(l)
 	_, variance := f.normal(f.store.All, l.measure)
 	var all cohort.Moment
-	for _, m := range moments {
-		all.Merge(m.Moment)
+	var at []int64
+	var sums, weights []float64
+	for _, t := range sortedKeys(moments) {
+		if m := moments[t]; m.N > 0 {
+			all.Merge(m)
+			at, sums, weights = append(at, t), append(sums, (m.Sum-float64(m.N*l.base))/math.Sqrt(variance)), append(weights, m.N)
+		}
 	}
 	alike := clusterOf(l.measure, all.N/max(all.Users, 1))
-	var at []saidBy
-	var sums, weights []float64
-	for _, m := range moments {
-		if m.N > 0 {
-			at, sums, weights = append(at, m), append(sums, (m.Sum-float64(m.N*l.base))/math.Sqrt(variance)/alike), append(weights, m.N/alike)
-		}
+	for i := range sums {
+		sums[i], weights[i] = sums[i]/alike, weights[i]/alike
 	}
 	o, err := changepoint.Gaussian(sums, weights, incident.OnsetLevel)
 	if err != nil || o.Effect <= 0 {
 		return 0, 0
 	}
 	if o.Low > 0 {
-		from = at[o.Low-1].at - saidAfter(l.measure)
+		from = at[o.Low-1] - saidAfter(l.measure)
 	}
-	return from, at[o.High].end
+	if to = at[o.High] + cohort.Five; at[o.High] < hourly {
+		to = at[o.High] + cohort.Hour
+	}
+	return from, to
 }
 
 // tells says whether booking is to state the interval to the row: while the incident is young, and once if it never has.

@@ -21,22 +21,17 @@ func (f *fleet) sharp(t *coded, flag cohort.Flag, base, cluster float64, from, t
 		}
 	}
 	if fit.Gain > 0 {
-		if by := max(1, f.dispersed(flag, f.where(fit, t), from, to)); f.says(verdict.Dispersion, by < weight) {
+		if by := max(1, f.dispersion(flag, f.where(fit, t), from, to)); f.says(verdict.Dispersion, by < weight) {
 			weight = by
 		}
 	}
 	return localise.Binomial(base, 1/weight)
 }
 
-// dispersion is that of a scope since from.
-func (f *fleet) dispersion(flag cohort.Flag, where cohort.Where, from int64) float64 {
-	return f.dispersed(flag, where, from, f.now+cohort.Tick)
-}
-
-// dispersed returns how many times more than independent rows of one rate the counts of a flag vary over the leaves and hours
+// dispersion returns how many times more than independent rows of one rate the counts of a flag vary over the leaves and hours
 // of a scope: Pearson's statistic over its degrees of freedom (McCullagh & Nelder, Generalized Linear Models, 1989, section
 // 4.5.2); 1 where every row bears the flag, infinite where there are too few counts to tell.
-func (f *fleet) dispersed(flag cohort.Flag, where cohort.Where, from, to int64) float64 {
+func (f *fleet) dispersion(flag cohort.Flag, where cohort.Where, from, to int64) float64 {
 	const least = 10
 	var counts [][2]float64
 	k, n := 0.0, 0.0

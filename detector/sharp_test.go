@@ -122,7 +122,7 @@ func TestDispersion(t *testing.T) {
 			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{}), at), at, cell)
 		}
 		f.now = start + 20*cohort.Hour
-		if got := f.dispersion(cohort.Copy, nil, start); math.Abs(got-c.want) > 1e-9 && got != c.want {
+		if got := f.dispersion(cohort.Copy, nil, start, f.now+cohort.Tick); math.Abs(got-c.want) > 1e-9 && got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -224,35 +222,6 @@ func (b *Booker) Add(r cohort.Row) {
 		}
 		c.account(e.User).book(at, e.Credits, expected)
 		taken = true
-	}
-}
-
-// chance notes a row that could have been affected.
-func (c *claim) chance(it *cohort.Row) {
-	e := it.Event
-	if at := it.At(c.Flag); !c.Hindsight && at <= c.To && it.Could(c.Flag) {
-		off := (it.Flags.Has(c.Flag) || c.toTheUnit(it)) && c.Where.Matches(&e.Dims)
-		c.about.note(c.Pivot, Chance{at, off, xxhash.Sum64String(e.User), pair(c.Flag, e)})
-	}
-	if !c.Hindsight || e.Time > c.To {
-		return // what a row says of before says nothing once the fault is over
-	}
-	user := xxhash.Sum64String(e.User)
-	if c.Flag == cohort.GaugeOff {
-		user = 0 // a window that ends is one chance a user has, so that all must say how often one is spared
-	}
-	if c.Flag == cohort.Gap && it.Begun != 0 {
-		c.about.note(c.Pivot, Chance{At: it.Begun, User: user})
-	}
-	at, off, could := it.InHindsight(c.Flag)
-	if !could {
-		return
-	}
-	off = off && c.Where.Matches(&e.Dims)
-	c.about.note(c.Pivot, Chance{At: at, Hit: off, User: user})
-	if e.Time < c.Pivot-cohort.Hour {
-		c.about.past[0] += int64(one(off))
-		c.about.past[1]++
 	}
 }
 
