@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -131,8 +132,11 @@ func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) v
 }
 
 // alike returns what the scope drew, up to a day long as the incident, at the same times of the days before; where those are few,
-// in the stretches before, whatever their time of the day.
+// in the stretches before, whatever their time of the day. Of one user it is what booking tells.
 func (f *fleet) alike(l *live) []verdict.Period {
+	if l.compared && l.user != "" {
+		return l.like
+	}
 	if l.user != "" || l.drawn != nil || l.onset == 0 {
 		return nil
 	}
@@ -155,6 +159,25 @@ func (f *fleet) alike(l *live) []verdict.Period {
 		like = append(like, s)
 	}
 	return like
+}
+
+// stretches returns by how much an active ten minutes of a user differs of itself from the user's own past, as a root mean square over all
+// users, of each factor that is measured so.
+func (f *fleet) stretches(turns bool) map[string]float64 {
+	usual := map[string]float64{}
+	for _, x := range []struct {
+		factor string
+		of     cohort.Measure
+	}{{"turns", cohort.Turns}, {"requests", cohort.RequestsPerTurn}, {"tokens", cohort.InputPerRequest}, {"cache", cohort.Uncached}} {
+		switch m := f.store.All.Base(x.of); {
+		case m.N <= 0:
+		case x.of == cohort.Turns && !turns:
+			usual["requests"] = math.Sqrt(m.Squares / m.N) // which are taken for turns
+		case x.of != cohort.RequestsPerTurn || turns:
+			usual[x.factor] = math.Sqrt(m.Squares / m.N)
+		}
+	}
+	return usual
 }
 
 // usersRatio returns the active users of the incident's last hour over those of the hour before the onset.

@@ -8,6 +8,7 @@ import (
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/ledger"
 	"github.com/drainwatch/drainwatch/detector/state"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
 // leaderLayout is that of what SaveFleet returns, besides the fleet's own.
@@ -136,6 +137,7 @@ func codeBooked(c *state.Coder, results *map[string]ledger.Result, asOf *map[str
 		r.Inside.Code(c)
 		r.Now.Code(c)
 		r.Before.Code(c)
+		state.Slice(c, &r.Like, func(p *verdict.Period) { p.Code(c) })
 	})
 	state.Map(c, asOf, c.String, func(s *incident.Status) {
 		text := string(*s)

@@ -21,10 +21,13 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		}
 	}
 	var now, base verdict.Period
-	if l.drawn != nil {
-		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
-	} else if l.compared {
+	if l.compared {
 		now, base = l.then, l.before
+	} else if l.drawn != nil {
+		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
+		if base.Users > 0 {
+			base = base.Scale(now.Users / base.Users)
+		}
 	} else {
 		base = f.baseline(l)
 		now = l.hit
@@ -36,6 +39,9 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
 	fig.Like, fig.Others = f.alike(l), f.others(l, cause)
+	if l.user != "" && !l.compared {
+		fig.Usual = f.stretches(base.Turns > 0)
+	}
 	if cause == verdict.CacheDiscount {
 		fig.Flag = cohort.CacheLost
 	}

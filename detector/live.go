@@ -44,24 +44,25 @@ type live struct {
 	summed      cohort.Where
 	hit         verdict.Period // of inside, as of the last affected row
 	tick        tickHits
-	bracketed   bool           // booking has told the onset to the row
-	compared    bool           // booking has held the users against themselves:
-	then        verdict.Period // in the incident
-	before      verdict.Period // and before it came to them, scaled to the same time
-	lastHit     int64          // event time of the last affected row
-	outsideAt   int64          // when the scope last had rows
-	outsideRows int64          // rows outside since the onset, as of then
-	outsideUse  int64          // and user-hours
-	clean       float64        // nats for recovery
-	hits        float64        // affected rows so far
-	chances     float64        // opportunities so far
-	gap         float64        // opportunities since the last affected row
-	widest      float64        // the most that lay between two affected rows
-	cleanHit    int64          // last affected row before the recovery began
-	spared      [24]int64      // user-hours since the last affected row, by hour of the day
-	day         *hitDay        // what it does at which hours
-	silentTo    int64          // explained by the calendar until then, and never said
-	endedAt     int64          // tick at which it resolved
+	bracketed   bool             // booking has told the onset to the row
+	compared    bool             // booking has held the users against themselves:
+	then        verdict.Period   // in the incident
+	before      verdict.Period   // and before it came to them, scaled to the same time
+	like        []verdict.Period // and what stretches like it drew before, of one user
+	lastHit     int64            // event time of the last affected row
+	outsideAt   int64            // when the scope last had rows
+	outsideRows int64            // rows outside since the onset, as of then
+	outsideUse  int64            // and user-hours
+	clean       float64          // nats for recovery
+	hits        float64          // affected rows so far
+	chances     float64          // opportunities so far
+	gap         float64          // opportunities since the last affected row
+	widest      float64          // the most that lay between two affected rows
+	cleanHit    int64            // last affected row before the recovery began
+	spared      [24]int64        // user-hours since the last affected row, by hour of the day
+	day         *hitDay          // what it does at which hours
+	silentTo    int64            // explained by the calendar until then, and never said
+	endedAt     int64            // tick at which it resolved
 }
 
 // tickHits counts what one tick did to a flag in a scope.

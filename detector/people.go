@@ -202,6 +202,7 @@ func (f *fleet) single(s *profile.Finding) {
 			continue
 		}
 		if l.open() || f.now-l.endedAt < reopenAfter {
+			s.Base = l.drawn.Base // what came since is no past
 			l.lastHit, l.cleanHit, l.drawn, l.finding.Over = max(l.lastHit, s.At), max(l.lastHit, s.At), s, false
 			if !l.open() {
 				f.judge(l, l.Cause)

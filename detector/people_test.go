@@ -1,10 +1,12 @@
 package detector
 
 import (
+	"math"
 	"slices"
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -23,4 +25,36 @@ func TestAcceptedIsShown(t *testing.T) {
 	if l.open() || i < 0 || !l.Verdict.Evidence[i].Against || *l.Verdict.Evidence[i].Observed != 40 || *l.Verdict.Evidence[i].Expected != 2 {
 		t.Errorf("status %s, evidence %+v", l.Status, l.Verdict.Evidence)
 	}
+}
+
+// One user whose rows are off is held against the user's own active stretches as they were when that was found, and each factor against
+// what such a stretch differs by of itself, until booking has read the user's own rows.
+func TestOneUserIsHeldAgainstOwnStretches(t *testing.T) {
+	f := fleetOf(1000)
+	at := f.now - 2*cohort.Hour
+	leaf := &cohort.Leaf{Values: [event.NumDims]string{event.Plan: "pro"}}
+	c := &cohort.Cell{Rows: 100, PricedRows: 100, Moments: new([cohort.NumMoments]cohort.Moment)}
+	c.Moments[cohort.Turns] = cohort.Moment{N: 100, Squares: 100} // as often e times as an eth
+	f.store.Add(f.store.Series(leaf, at), at, c)
+	f.store.All.Learn(f.now, func(cohort.Flag) bool { return false }, func(cohort.Measure) bool { return false })
+	drew := func(buckets, turns, price float32) profile.Counts {
+		list := 10 * turns
+		return profile.Counts{Buckets: buckets, Turns: turns, Requests: turns, Rows: turns, Input: 1000 * turns, Output: 100 * turns, List: list, Credits: price * list}
+	}
+	s := profile.Finding{Kind: profile.Suspect, User: "u", Leaf: leaf, Flag: cohort.Over, Rows: 10, At: f.now, Since: f.now, Now: drew(1, 12, 4), Base: drew(40, 120, 1)}
+	f.single(&s)
+	l := f.lives[0]
+	check := func(why string, ratio, usual float64, moved string) {
+		t.Helper()
+		r := l.Record(incident.Identity{})
+		if r.Ratio == nil || math.Abs(*r.Ratio-ratio) > 1e-6 || math.Abs(r.Usual["turns"]-usual) > 1e-3 || r.Moved() != moved {
+			t.Errorf("%s: x%v, %v, usual %v, %s moved; want x%v, turns usual %v, %s", why, *r.Ratio, r.Factors, r.Usual, r.Moved(), ratio, usual, moved)
+		}
+	}
+	check("four times the price and four times the turns of a stretch, of which the latter is usual", 16, math.E, "price")
+	later := profile.Finding{Kind: profile.Suspect, User: "u", Leaf: leaf, Flag: cohort.Over, Rows: 20, At: f.now, Since: f.now, Now: drew(2, 24, 4), Base: drew(50, 150, 3)}
+	f.single(&later)
+	f.judge(l, l.Cause)
+	l.Incident, _ = incident.Step(l.Incident, l.finding, f.now)
+	check("what is charged since is no past", 16, math.E, "price")
 }

@@ -156,6 +156,7 @@ func (l *live) code(c *state.Coder) {
 	l.hit.Code(c)
 	l.then.Code(c)
 	l.before.Code(c)
+	state.Slice(c, &l.like, func(p *verdict.Period) { p.Code(c) })
 	c.Bools(&l.compared, &l.bracketed)
 }
 

@@ -190,6 +190,9 @@ func compare(t *testing.T, out *outcome, truth *fixtures.Truth, exact bool) {
 			continue
 		}
 		delete(found, kind)
+		if factor := incident.FactorOf(want.Class, want.Cause); want.Scope.Kind == "user" && want.Class != "abuse" && r.Moved() != factor {
+			t.Errorf("%s: %s moved most, want %s: %s", kind, r.Moved(), factor, r.Split(func(x float64) string { return fmt.Sprintf("%.3g", x) }))
+		}
 		if string(r.Severity) != want.Expect {
 			t.Errorf("%s: severity %s, want %s", kind, r.Severity, want.Expect)
 		}

@@ -31,7 +31,8 @@ type Claim struct {
 	Short bool
 	Lost  float64
 
-	// Compare holds the users against themselves: their rows in Where against those in Before until it came to them.
+	// Compare holds the users against themselves: their rows in Where against those in Before until it came to them; one User against all
+	// the rows until then.
 	Compare bool
 	Before  cohort.Where
 
@@ -52,10 +53,11 @@ type Result struct {
 	First, Last   int64 // event times of the first and last affected row; 0 without rows
 	Charged       event.Sum
 	ExpectedTotal event.Sum
-	Inside        cohort.Cell    // of a claim by flag: all rows of its scope, in each partition from the first affected row to the last
-	About         About          // of a claim with a Pivot
-	From, To      int64          // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
-	Now, Before   verdict.Period // of a Compare claim: the users that have a past, in it and before it, over the same time
+	Inside        cohort.Cell      // of a claim by flag: all rows of its scope, in each partition from the first affected row to the last
+	About         About            // of a claim with a Pivot
+	From, To      int64            // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
+	Now, Before   verdict.Period   // of a Compare claim: the users that have a past, in it and before it, over the same time
+	Like          []verdict.Period // and of one User what stretches like it drew before, the latest first
 }
 
 // Booker books rows under claims.
@@ -80,6 +82,7 @@ type claim struct {
 	inside cohort.Cell // up to the last affected row
 	since  cohort.Cell // what came after it in this partition
 	begun  bool        // this partition has had an affected row
+	habits habits      // of a Compare claim's User
 	early  []charge    // rows of this partition before From that are off,
 	about  about
 	clean  int // and how many that are not came after the last of them
@@ -362,7 +365,10 @@ func (b *Booker) Results() map[string]Result {
 			}
 			r.Last = max(r.Last, a.last)
 		}
-		if c.Compare {
+		switch {
+		case c.Compare && c.User != "":
+			r.Now, r.Before, r.Like = c.habits.compared(&c.inside)
+		case c.Compare:
 			r.Now, r.Before = c.compared()
 		}
 		if r.Users = len(r.Rows); c.inside.Off != nil {

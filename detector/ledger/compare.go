@@ -11,6 +11,12 @@ func (c *claim) compare(it *cohort.Row) {
 	if e.Time > c.To {
 		return
 	}
+	if c.User != "" {
+		if e.User == c.User {
+			c.own(it)
+		}
+		return
+	}
 	if e.Time >= c.From && c.Where.Matches(&e.Dims) {
 		a := c.account(e.User)
 		a.then.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)

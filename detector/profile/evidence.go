@@ -47,7 +47,7 @@ type Finding struct {
 	NewKeys, NewCountries  int
 	AwakeHours             int     // of the last 24
 	Bout                   float64 // hours since the last pause of an hour
-	Now, Base              Counts  // since the day began, and the past scaled to as many active buckets
+	Now, Base              Counts  // since the evidence began, and the past, of a Drain scaled to the same time
 	Evenness, PastEvenness float64 // coefficient of variation of the gaps between rows; NaN unknown
 
 	pressure float64 // Evidence also of who is too new to be judged by it alone
@@ -304,6 +304,15 @@ func (u *User) drawn() (now, past Counts) {
 	}
 	now.Buckets, past.Buckets = 1, 1
 	return now, past
+}
+
+// atWork returns what was drawn since the evidence that stands began, else in this bucket, and the user's past, each with its active buckets:
+// rows that are off by themselves say nothing of when the user works.
+func (u *User) atWork() (now, past Counts) {
+	now = u.standing
+	now.add(&u.now, 1)
+	now.Buckets = u.standing.Buckets + 1
+	return now, u.past
 }
 
 // held says whether evidence stands that the past must not learn from.

@@ -60,7 +60,7 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote,
 		if n := x.rows; n >= t.SuspectRows && (again || n >= 2*x.said && x.past < 0.1) && !(q.Rough && (f == cohort.Over || f == cohort.Under)) {
 			x.said = n
 			s := Finding{Kind: Suspect, User: string(u.key), Flag: f, At: e.Time, Since: x.since, Rows: int64(n), Leaf: u.leaf}
-			s.Now, s.Base = u.drawn()
+			s.Now, s.Base = u.atWork()
 			t.Say(s)
 		}
 	}

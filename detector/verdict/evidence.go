@@ -124,7 +124,7 @@ func against(f *Figures, v Verdict) []Evidence {
 				}
 			}
 			beyond := ""
-			if len(f.Like) > 0 {
+			if len(f.Like)+len(f.Usual) > 0 {
 				beyond = ", beyond what is usual"
 			}
 			add("not_behaviour", fmt.Sprintf("what users and clients do is x%.2g%s: abuse or a client release would show there", behave, beyond))

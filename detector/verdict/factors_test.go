@@ -345,15 +345,18 @@ func TestWaterfallNamesWhatIsUnusual(t *testing.T) {
 	}
 	for _, c := range []struct {
 		like   []Period
+		usual  map[string]float64
 		others map[string]string
 		want   string
 		behave string
 	}{
-		{f.Like, nil, "price x1.3 of x2.08", "what users and clients do is x1, beyond what is usual:"},
-		{nil, nil, "users x1.6 of x2.08", "what users and clients do is x1.6:"},
-		{nil, map[string]string{"users": "inc_2"}, "price x1.3 of x2.08", "what users and clients do is x1:"},
+		{f.Like, nil, nil, "price x1.3 of x2.08", "what users and clients do is x1, beyond what is usual:"},
+		{nil, nil, nil, "users x1.6 of x2.08", "what users and clients do is x1.6:"},
+		{nil, map[string]float64{"users": 0.3}, nil, "price x1.3 of x2.08", "what users and clients do is x1, beyond what is usual:"},
+		{f.Like, map[string]float64{"price": 5}, nil, "price x1.3 of x2.08", "what users and clients do is x1, beyond what is usual:"}, // what it did itself counts
+		{nil, nil, map[string]string{"users": "inc_2"}, "price x1.3 of x2.08", "what users and clients do is x1:"},
 	} {
-		f.Like, f.Others = c.like, c.others
+		f.Like, f.Usual, f.Others = c.like, c.usual, c.others
 		v := Judge(f)
 		for code, want := range map[string]string{"factors": c.want, "not_behaviour": c.behave} {
 			if !slices.ContainsFunc(v.Evidence, func(e Evidence) bool { return e.Code == code && strings.HasPrefix(e.Text, want) }) {

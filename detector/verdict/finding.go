@@ -38,10 +38,11 @@ type Figures struct {
 	Adopted   string  // the value of the scope that appeared with the onset
 	Planned   string  // the calendar entry that covers it
 	HasCard   bool
-	Like      []Period          // what the scope drew in like periods before, the latest first: they tell what is usual
-	Others    map[string]string // other incidents of the same rows, by the factor that each moves; never the cause's own
-	Runs      *Period           // what the scope's windows did, where its plans have budgets
-	RunsBase  *Period           // and in like hours before
+	Like      []Period           // what the scope drew in like periods before, the latest first: they tell what is usual
+	Usual     map[string]float64 // what each factor differs by of itself where Like does not tell, as a logarithm
+	Others    map[string]string  // other incidents of the same rows, by the factor that each moves; never the cause's own
+	Runs      *Period            // what the scope's windows did, where its plans have budgets
+	RunsBase  *Period            // and in like hours before
 }
 
 // Verdict is what is said.
@@ -59,6 +60,9 @@ func Judge(f *Figures) Verdict {
 	var missing []string
 	v.Ratio, v.Factors, missing, v.HasRatio = Split(f.Now, f.Base)
 	spreads := Spreads(f.Now, f.Like)
+	if len(spreads) == 0 {
+		spreads = f.Usual
+	}
 	for i := range v.Factors {
 		x := &v.Factors[i]
 		x.Spread, x.Of = spreads[x.Name], f.Others[x.Name]
