@@ -120,7 +120,9 @@ func (f *fleet) followMeasure(l *live) {
 		l.elsewhere = f.elsewhere(l)
 	}
 	if !l.finding.Over && f.now-l.openedAt <= refineFor {
+		was := f.told(l)
 		f.refineMeasure(l)
+		f.narrowed(l, was)
 	}
 	if !l.open() {
 		return

@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/price"
 )
 
@@ -134,6 +136,87 @@ func TestAFaultWithinAnotherOfItsKind(t *testing.T) {
 		}
 		if off := told.Float64() - owed.Float64(); off > 1e-5 || off < -1e-5 {
 			t.Errorf("%s: owed are %v, told %v", c.why, owed, told)
+		}
+	}
+}
+
+// Two prices go wrong together in cohorts that cross, and few rows make one incident of them at first. Once they are told apart each says
+// what came of the other, in its evidence and in its timeline; the one that is narrowed has fewer users and credits, and nothing is owed
+// twice. A program that stops before, between and after says the same.
+func TestOneIncidentTurnsOutToBeTwo(t *testing.T) {
+	rows, owed := crossing(func(e *event.Event, charge int64) (int64, bool) {
+		if e.Dims[event.Plan] == "pro" {
+			charge *= 3
+		}
+		if e.Dims[event.Region] == "eu" {
+			charge *= 10
+		}
+		return charge, false
+	})
+	in := split(t, rows, 2)
+	out, _ := interrupted(t, crossOptions(), in, nil, false)
+	var stops []map[int32]int64
+	for _, n := range []int{2430, 2465, 2490, 2600} { // while it is one, while it is narrowed, and when it is two
+		stop := map[int32]int64{}
+		for p, some := range split(t, rows[:n], 2) {
+			stop[p] = int64(len(some))
+		}
+		stops = append(stops, stop)
+	}
+	if again, _ := interrupted(t, crossOptions(), in, stops, false); again.said(t) != out.said(t) {
+		t.Errorf("after restarts at %v it says otherwise:\n%s\nnot\n%s", stops, again.said(t), out.said(t))
+	}
+
+	final := out.final()
+	slices.SortFunc(final, func(a, b incident.Record) int { return a.DetectedAt.Compare(b.DetectedAt) })
+	if len(final) != 2 || kindText(final[0]) != "metering_bug/price cohort map[plan:pro]" || kindText(final[1]) != "metering_bug/price cohort map[region:eu]" {
+		t.Fatalf("told are %v", final)
+	}
+	told := map[string][]incident.Record{}
+	var sum event.Sum
+	for _, r := range out.alerts {
+		told[r.Incident] = append(told[r.Incident], r)
+	}
+	for _, r := range final {
+		sum.AddSum(r.Overcharge)
+	}
+	if off := sum.Float64() - owed.Float64(); off > 1e-5 || off < -1e-5 {
+		t.Errorf("owed are %v, told %v", owed, sum)
+	}
+	old, young := told[final[0].Incident], told[final[1].Incident]
+	link := func(r *incident.Record, code string) (text string) {
+		for _, e := range r.Evidence {
+			if e.Code == code {
+				text += e.Text
+			}
+		}
+		return text
+	}
+	var wide, narrow *incident.Record // the last revision before the other was there, and the first that names it
+	for i := range old {
+		if r := &old[i]; link(r, "split_off") != "" {
+			narrow = r
+			break
+		} else if len(r.Scope.Where) == 0 {
+			wide = r
+		}
+	}
+	if wide == nil || narrow == nil {
+		t.Fatalf("it was not told as one first, or not split: %v", old)
+	}
+	if narrow.UsersAffected >= wide.UsersAffected || narrow.Overcharge.Cmp(wide.Overcharge) >= 0 {
+		t.Errorf("of %d users and %v credits %d and %v are left", wide.UsersAffected, wide.Overcharge, narrow.UsersAffected, narrow.Overcharge)
+	}
+	if text := link(&young[0], "split_from"); !strings.Contains(text, old[0].Incident) || !strings.Contains(link(narrow, "split_off"), young[0].Incident) {
+		t.Errorf("the links are %q and %q", text, link(narrow, "split_off"))
+	}
+	for _, records := range [][]incident.Record{old, young} {
+		timeline, n := incident.Explain(records).Timeline, 0
+		for _, c := range timeline {
+			n += strings.Count(strings.Join(c.What, "; "), "split ")
+		}
+		if n != 1 {
+			t.Errorf("the timeline tells of %d splits: %v", n, timeline)
 		}
 	}
 }

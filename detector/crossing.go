@@ -35,6 +35,9 @@ func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Fl
 	if all || off.Rows == 0 || fault == nil && len(faults) == 0 {
 		return off, n, !all
 	}
+	if fault != nil && len(faults) > 0 && f.taken(own, leaf, at, off, flag, fault) {
+		return off, n, false
+	}
 	x := over{shape: c.Shape, known: combined(faults)}
 	if x.shape == nil { // too small to tell
 		return off, n, len(faults) == 0
@@ -178,6 +181,20 @@ func (f *fleet) unmixed(l *live) *cohort.Cell {
 	return &own
 }
 
+// ownOff returns the affected rows of an incident, without those that an older one of its flag accounts for.
+func (f *fleet) ownOff(l *live) cohort.Off {
+	if l.by != byFlag || l.user != "" || l.flag == cohort.Over || !f.mixed(l) {
+		return l.inside.Flagged(l.flag)
+	}
+	var own cohort.Cell
+	f.store.Cells(l.where, l.onset, f.now+cohort.Tick, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if off := c.Flagged(l.flag); off.Rows > 0 && !f.taken(l, leaf, at, off, l.flag, nil) {
+			own.Add(c)
+		}
+	})
+	return own.Flagged(l.flag)
+}
+
 // follows says whether a flag tells how requests go on from each other: what a client at fault makes of its requests shows there too.
 func follows(flag cohort.Flag) bool { return flag == cohort.Gap || flag == cohort.Short }
 
@@ -223,6 +240,24 @@ func (l *live) beside(own *live, flag cohort.Flag) bool {
 // judged later than it was off, often long after the incident is over.
 func (l *live) accounts(at int64, off *cohort.Off) bool {
 	return l.open() || at > l.onset-cohort.Hour && (at <= l.lastHit || off.Rows > 0 && off.Last <= l.lastHit)
+}
+
+// taken says whether rows of a leaf bear what an older incident beside own does, or one in whose scope alone they lie: which of the two
+// hit them nobody can tell.
+func (f *fleet) taken(own *live, leaf *cohort.Leaf, at int64, off cohort.Off, flag cohort.Flag, fault *cohort.Fault) bool {
+	for _, m := range f.lives {
+		if m == own {
+			if own.where.Matches(&leaf.Values) {
+				return false
+			}
+			continue
+		}
+		alike := flag != cohort.Over || fault != nil && m.fault != nil && fault.Like(*m.fault)
+		if alike && m.beside(own, flag) && m.accounts(at, &off) && m.where.Matches(&leaf.Values) {
+			return true
+		}
+	}
+	return false
 }
 
 // mixed says whether another incident of the same flag accounts for a part of the scope, and for a part only, as far back as onsets are

@@ -229,7 +229,7 @@ func (f *fleet) add(c cellAt) {
 		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
 			continue
 		}
-		if in := f.sumCell(l, c.leaf, c.at, c.cell); in != nil {
+		if in := f.sumCell(l, c.leaf, c.at, c.cell); in != nil && !(l.by == byFlag && l.user == "" && f.taken(l, c.leaf, c.at, in.Flagged(l.flag), l.flag, l.fault)) {
 			l.tick.add(in, l)
 		}
 	}
@@ -308,6 +308,7 @@ func (f *fleet) hourly() {
 
 // adopt opens an incident and takes what it explains out of the statistics.
 func (f *fleet) adopt(l *live) {
+	split := f.splitOff(l)
 	l.Incident, l.openedAt = incident.Open(l.finding, f.head), f.now
 	f.lives = append(f.lives, l)
 	f.explain(l, 1)
@@ -315,6 +316,9 @@ func (f *fleet) adopt(l *live) {
 		f.o.Observe(Score{Rule: l.rule(), User: l.user, At: f.now, Incident: l.ID})
 	}
 	f.say(l, []incident.Reason{incident.Opened})
+	for _, m := range split {
+		f.update(m)
+	}
 }
 
 func (f *fleet) explain(l *live, sign int64) {

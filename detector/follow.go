@@ -70,7 +70,9 @@ func (f *fleet) followFlag(l *live) {
 		return
 	}
 	if l.user == "" && (f.now-l.openedAt <= refineFor || l.inside.Flagged(l.flag).Rows < refineRows) {
+		was := f.told(l)
 		f.refine(l, looked)
+		f.narrowed(l, was)
 	}
 	if !l.open() {
 		return // it was absorbed

@@ -12,7 +12,7 @@ import (
 
 // judge brings the finding of a cohort's incident up to date.
 func (f *fleet) judge(l *live, cause verdict.Cause) {
-	off := l.inside.Flagged(l.flag)
+	off := f.ownOff(l)
 	if l.by == byFlag && l.flag == cohort.Over {
 		if l.fault != nil {
 			cause = verdict.OfFault(*l.fault, f.o.Hearing)

@@ -63,6 +63,7 @@ type live struct {
 	day         *hitDay          // what it does at which hours
 	silentTo    int64            // explained by the calendar until then, and never said
 	endedAt     int64            // tick at which it resolved
+	told        []told           // what it was said to be about before
 }
 
 // tickHits counts what one tick did to a flag in a scope.

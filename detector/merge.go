@@ -34,7 +34,7 @@ func (f *fleet) widen(host, l *live, cause verdict.Cause) {
 	}
 	f.judge(host, cause)
 	f.explain(host, 1)
-	f.update(host)
+	f.updateWith(host)
 	f.absorb(host)
 }
 
@@ -82,6 +82,12 @@ func (f *fleet) merge(young, old *live) {
 	f.epoch++
 }
 
+// merged says whether what is found is an incident that turned out to be another one: its id is used up.
+func (f *fleet) merged(l *live) bool {
+	id := incident.Identify(l.finding)
+	return slices.ContainsFunc(f.lives, func(m *live) bool { return m.ID == id && m.MergedInto != "" })
+}
+
 // closedTwin returns the incident of the same scope and flag that resolved within a day.
 func (f *fleet) closedTwin(l *live) *live {
 	for _, m := range slices.Backward(f.lives) {
@@ -114,6 +120,6 @@ func (f *fleet) reopen(old, l *live) {
 	old.summedFrom = 0 // nothing was added while it was over
 	f.resum(old)
 	f.judge(old, old.Cause)
-	f.update(old)
+	f.updateWith(old)
 	f.absorb(old)
 }

@@ -131,10 +131,7 @@ func (l *live) code(c *state.Coder) {
 		w.Code(c)
 	}
 	c.Strings(&l.user, &l.loser)
-	state.Opt(c, &l.fault, func(x *cohort.Fault) {
-		state.Floats(c, &x.Flat, &x.Input)
-		c.Bools(&x.Full)
-	})
+	codeFault(c, &l.fault)
 	state.Opt(c, &l.drawn, func(f *profile.Finding) { f.Code(c) })
 	state.Ints(c, &l.openedAt, &l.onset, &l.refinedAt, &l.hoursTo, &l.summedFrom, &l.lastHit, &l.outsideAt, &l.outsideRows, &l.cleanHit,
 		&l.silentTo, &l.endedAt, &l.outsideUse, &l.tick.hits, &l.tick.opportunities, &l.tick.users, &l.tick.last)
@@ -158,6 +155,18 @@ func (l *live) code(c *state.Coder) {
 	l.before.Code(c)
 	state.Slice(c, &l.like, func(p *verdict.Period) { p.Code(c) })
 	c.Bools(&l.compared, &l.bracketed)
+	state.Slice(c, &l.told, func(t *told) {
+		t.where.Code(c)
+		codeFault(c, &t.fault)
+		state.Ints(c, &t.onset, &t.until)
+	})
+}
+
+func codeFault(c *state.Coder, fault **cohort.Fault) {
+	state.Opt(c, fault, func(x *cohort.Fault) {
+		state.Floats(c, &x.Flat, &x.Input)
+		c.Bools(&x.Full)
+	})
 }
 
 func (s *spending) code(c *state.Coder) {

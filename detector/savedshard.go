@@ -12,7 +12,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 8
-	fleetLayout   = 8
+	fleetLayout   = 9
 	bookingLayout = 1
 )
 

@@ -188,11 +188,17 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		f.reopen(old, l)
 		return true
 	}
+	if f.undoes(l) {
+		return false
+	}
 	if host := f.host(l); host != nil {
 		f.widen(host, l, fam.Cause)
 		return true
 	}
 	f.judge(l, fam.Cause)
+	if f.merged(l) {
+		return false
+	}
 	f.adopt(l)
 	f.absorb(l)
 	return true

@@ -208,6 +208,7 @@ func First(r *Record) Change {
 	if !r.Overcharge.IsZero() {
 		c.What = append(c.What, amount(r.Overcharge)+" credits")
 	}
+	c.What = append(c.What, splits(nil, r.Evidence)...)
 	return c
 }
 
@@ -227,6 +228,7 @@ func Between(a, b *Record) Change {
 	case b.Status != a.Status:
 		c.What = append(c.What, string(b.Status))
 	}
+	c.What = append(c.What, splits(a.Evidence, b.Evidence)...)
 	say("verdict", a.Class+" "+a.Cause, b.Class+" "+b.Cause)
 	say("scope", a.Scope.words(), b.Scope.words())
 	say("severity", string(a.Severity), string(b.Severity))
@@ -240,6 +242,16 @@ func Between(a, b *Record) Change {
 		c.What = append(c.What, "figures brought up to date")
 	}
 	return c
+}
+
+// splits returns what evidence says of splits that was not there before.
+func splits(before, now []Evidence) (out []string) {
+	for _, e := range now {
+		if (e.Code == splitOff || e.Code == splitFrom) && !slices.ContainsFunc(before, func(o Evidence) bool { return o.Code == e.Code && o.Text == e.Text }) {
+			out = append(out, e.Text)
+		}
+	}
+	return out
 }
 
 const moment = "2006-01-02 15:04:05Z"

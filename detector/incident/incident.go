@@ -29,6 +29,14 @@ type Finding struct {
 	Over       bool    // nothing affected is coming any more
 	MergedInto string  // the older incident that this one turned out to be
 	Final      bool    // the input has ended
+	Splits     []Split // the incidents that it came out of, or that came out of it
+}
+
+// Split says that rows which were told as one incident's turned out to be another's.
+type Split struct {
+	With  string // the other incident
+	Until int64  // event time until which they were told as one
+	Off   bool   // the other came out of this one; else this one came out of it
 }
 
 // Interval says between when and when a fault began, ends included. Its zero value is unknown.
@@ -73,6 +81,7 @@ const (
 	Doubled   Reason = "impact doubled"
 	Ended     Reason = "resolved"
 	Merged    Reason = "merged"
+	Parted    Reason = "split"
 	Last      Reason = "input ended"
 )
 
@@ -105,6 +114,7 @@ func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
 		switch {
 		case f.Final && i.changed(f):
 			why = append(why, Last)
+		case (f.Over || f.Final) && len(f.Splits) > len(i.Splits): // what was said of it is put right
 		case f.Over || f.Final:
 			return i, nil
 		default:
@@ -117,6 +127,9 @@ func Step(i Incident, f Finding, head int64) (Incident, []Reason) {
 	}
 	if i.rescoped(f, head) {
 		why = append(why, Rescoped)
+	}
+	if len(f.Splits) > len(i.Splits) {
+		why = append(why, Parted)
 	}
 	if rank(f.Severity) > rank(i.Severity) {
 		why = append(why, Escalated)

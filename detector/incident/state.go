@@ -23,4 +23,9 @@ func (f *Finding) Code(c *state.Coder) {
 	f.Overcharge.Code(c)
 	state.Floats(c, &f.Charged)
 	c.Bools(&f.Over, &f.Final)
+	state.Slice(c, &f.Splits, func(s *Split) {
+		c.String(&s.With)
+		state.Ints(c, &s.Until)
+		c.Bools(&s.Off)
+	})
 }

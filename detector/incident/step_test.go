@@ -49,6 +49,7 @@ func TestStep(t *testing.T) {
 	final := func(f *Finding) { f.Final = true }
 	resolved := []func(*Finding){over}
 	merged := []func(*Finding){func(f *Finding) { f.MergedInto = "inc_older" }}
+	split := func(f *Finding) { f.Splits = []Split{{"inc_other", noon, true}} }
 	type finding func(*Finding)
 	for _, c := range []struct {
 		why    string
@@ -83,7 +84,15 @@ func TestStep(t *testing.T) {
 			[]Reason{Renamed, Rescoped, Escalated, Ended},
 		},
 
+		{"some of its rows are another's: whoever was told of them hears of it", nil, []finding{split}, Firing, []Reason{Parted}},
+		{"it is narrowed, and the rest is another's", nil, []finding{split, func(f *Finding) { f.Scope = where("plan", "pro", "region", "eu") }}, Firing, []Reason{Rescoped, Parted}},
+		{"the same split again", []func(*Finding){split}, []finding{split}, Firing, nil},
+		{"a second one", []func(*Finding){split}, []finding{split, func(f *Finding) { f.Splits = append(f.Splits, Split{With: "inc_third"}) }}, Firing, []Reason{Parted}},
+
 		// Resolved.
+		{"over, some of its rows turn out to be another's", resolved, []finding{over, split}, Resolved, []Reason{Parted}},
+		{"that is said once", []func(*Finding){over, func(f *Finding) { f.Over = true; split(f) }}, []finding{over, split}, Resolved, nil},
+		{"it comes back, and turns out to be two", resolved, []finding{split}, Firing, []Reason{Reopened, Parted}},
 		{"it stays over", resolved, []finding{over}, Resolved, nil},
 		{"the count changes a little after the end: the last word waits for the end of the input", resolved, []finding{over, func(f *Finding) { f.Users = 101 }}, Resolved, nil},
 		{"the input ends with the count that was said", resolved, []finding{over, final}, Resolved, nil},
@@ -196,6 +205,10 @@ func TestStepInvariants(t *testing.T) {
 			f.Severity = rapid.SampledFrom([]Severity{Info, Ticket, Page}).Draw(t, "severity")
 			f.Users = rapid.IntRange(1, 1000).Draw(t, "users")
 			f.Over, f.Final = rapid.Bool().Draw(t, "over"), rapid.IntRange(0, 9).Draw(t, "final") == 0
+			f.Splits = slices.Clip(i.Splits)
+			if rapid.IntRange(0, 9).Draw(t, "split") == 0 {
+				f.Splits = append(f.Splits, Split{With: "inc_other"})
+			}
 			if rapid.IntRange(0, 19).Draw(t, "merge") == 0 {
 				f.MergedInto = "inc_older"
 			}

@@ -54,11 +54,28 @@ func (i *Incident) Record(id Identity) Record {
 	if id.LinkBase != "" {
 		r.Links["incident"] = strings.TrimSuffix(id.LinkBase, "/") + "/incidents/" + i.ID
 	}
-	if r.Evidence == nil {
-		r.Evidence = []Evidence{}
-	}
+	r.Evidence = append(append([]Evidence{}, r.Evidence...), i.parted()...)
 	return r
 }
+
+// parted says of each split what it was that was told as one.
+func (i *Incident) parted() (out []Evidence) {
+	for _, s := range i.Splits {
+		until := utc(s.Until).Format(moment)
+		if s.Off {
+			out = append(out, Evidence{Code: splitOff, Text: "split off: " + s.With + ", of which rows were told as part of this incident until " + until})
+		} else {
+			out = append(out, Evidence{Code: splitFrom, Text: "split from: its first rows were told as part of " + s.With + " until " + until})
+		}
+	}
+	return out
+}
+
+// The codes of evidence that links what was told as one incident and turned out to be two.
+const (
+	splitOff  = "split_off"
+	splitFrom = "split_from"
+)
 
 func put[V any](m *map[string]V, k string, v V) {
 	if *m == nil {
