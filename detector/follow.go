@@ -34,7 +34,7 @@ func (f *fleet) follow() {
 		case byMeasure:
 			f.followMeasure(l)
 		case byLinks:
-			f.update(l) // who joined since may be due
+			f.followFarm(l)
 		case byUser, bySurge:
 		}
 	}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,10 @@ const (
 	suspectWait = int64(60 * 1e9) // how long a single user's rows wait for a cohort to explain them
 	farmSize    = 8               // young accounts on one device that are no household
 	farmMost    = 10_000          // accounts listed of one farm
+
+	// Farms draw what is free once a day, classes meet once a day: an hour or two of it, and the next day at the same time. A farm of which
+	// no account had a row for longer is over.
+	farmQuiet = 24 * cohort.Hour
 )
 
 // person folds what a shard says of one user.
@@ -27,12 +32,13 @@ func (f *fleet) person(u profile.Finding) {
 	case profile.Calm:
 		if l := f.userLive(u.User, byUser); l != nil {
 			l.finding.Over = true
-			l.finding.LastAt = max(l.finding.LastAt, u.Since)
+			l.lasted(&u)
 			f.update(l)
 		}
 	case profile.Accepted:
 		if l := f.userLive(u.User, byUser); l != nil {
 			l.finding.Over = true
+			l.lasted(&u)
 			l.finding.Verdict.Evidence = append(l.finding.Verdict.Evidence, verdict.Evidence{
 				Code: "accepted_as_usual", Against: true, Observed: &u.Observed, Expected: &u.Expected,
 				Text: fmt.Sprintf("has gone on for a week of active days and is taken for what the user does now: x%.2g of before", u.Ratio),
@@ -51,6 +57,23 @@ func (f *fleet) userLive(user string, by seenBy) *live {
 	return nil
 }
 
+// lasted notes the last affected row, where that is known.
+func (l *live) lasted(u *profile.Finding) {
+	if u.Last != 0 {
+		l.finding.LastAt = max(u.Last, l.finding.StartedAt)
+	}
+}
+
+// resting returns the incident of a user, or of a device's accounts, that is over and goes on if they do.
+func (f *fleet) resting(user string, by seenBy) *live {
+	for _, l := range slices.Backward(f.lives) {
+		if l.by == by && l.user == user && l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter {
+			return l
+		}
+	}
+	return nil
+}
+
 // drain opens or updates the incident of a user whose volume left their past. What a release or a busy day does to
 // everybody around them explains it, unless somebody new is at work.
 func (f *fleet) drain(u *profile.Finding) {
@@ -58,7 +81,7 @@ func (f *fleet) drain(u *profile.Finding) {
 		return
 	}
 	cause := verdict.OfDrain(u, f.o.Hearing)
-	l := f.userLive(u.User, byUser)
+	l := cmp.Or(f.userLive(u.User, byUser), f.resting(u.User, byUser))
 	if l == nil {
 		switch p := f.awaited(u, cause); {
 		case cause.Class == verdict.Organic:
@@ -77,6 +100,7 @@ func (f *fleet) drain(u *profile.Finding) {
 	} else if !names(cause) {
 		// Said once, it is not taken back while the drain goes on: a thief's device is no longer new the day after.
 		l.finding.LastAt, l.finding.Over = u.At, false
+		l.lasted(u)
 		f.update(l)
 		return
 	}
@@ -88,6 +112,7 @@ func (f *fleet) drain(u *profile.Finding) {
 	if l.ID != "" {
 		l.finding.StartedAt, l.finding.Onset = l.StartedAt, l.Onset
 	}
+	l.lasted(u)
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	f.tell(l)
 }
@@ -101,7 +126,7 @@ func began(u *profile.Finding, cause verdict.Cause) int64 {
 	case cause == verdict.StolenKey && u.NewSince > 0:
 		return u.NewSince
 	case cause == verdict.SharedAccount && u.NewFrom > 0:
-		return u.NewFrom
+		return crowdFrom(u)
 	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
 		return u.EvenSince
 	case cause == verdict.ScriptedDrain && u.Sleepless():
@@ -122,11 +147,21 @@ func drawnSince(u *profile.Finding, cause verdict.Cause) incident.Interval {
 	case cause == verdict.StolenKey && u.NewSince > 0:
 		return incident.Interval{From: u.NewSince, To: u.NewSince + second - 1}
 	case cause == verdict.SharedAccount && u.NewFrom > 0:
-		return incident.Interval{From: u.NewFrom - waited(int64(u.NewDevices), u.At-u.NewFrom), To: u.NewFrom + second - 1}
+		from := crowdFrom(u)
+		return incident.Interval{From: from - waited(int64(u.NewDevices), u.At-from), To: from + second - 1}
 	case cause == verdict.ScriptedDrain && u.EvenSince > 0:
 		return incident.Interval{From: u.EvenSince - profile.Bucket, To: u.EvenSince + profile.Bucket}
 	}
 	return incident.Interval{}
+}
+
+// crowdFrom returns when people came to share an account: with the first new identity, unless that came so long before anybody with both a
+// device and a network of their own that it is the owner's: on another computer, or on the way.
+func crowdFrom(u *profile.Finding) int64 {
+	if u.CrowdFrom-u.NewFrom > waited(int64(u.NewDevices), u.At-u.CrowdFrom) {
+		return u.CrowdFrom
+	}
+	return u.NewFrom
 }
 
 // moved says whether an open incident of behaviour covers a leaf.
@@ -231,24 +266,29 @@ func (f *fleet) single(s *profile.Finding) {
 	f.adopt(l)
 }
 
-// household is the young accounts of one device.
+// household is the accounts that were young on one device.
 type household struct {
-	users []string
-	since int64 // first row of the first of them there
+	users       []string // by name
+	since, last int64    // first row of the first of them there, and the last of any
 }
 
-// link notes a young account on a device, and opens an incident when there are too many for a household.
+// link notes a young account on a device, or the last row of an hour of one, and opens an incident when there are too many for a household.
 func (f *fleet) link(k link) {
 	farm := f.devices[k.device]
-	if farm == nil {
-		farm = &household{since: k.at}
+	if farm == nil || f.forgotten(k.device, k.at-farm.last) {
+		farm = &household{since: k.at, last: k.at}
 		f.devices[k.device] = farm
 	}
-	farm.since = min(farm.since, k.at)
-	if slices.Contains(farm.users, k.user) || len(farm.users) >= farmMost {
+	farm.since, farm.last = min(farm.since, k.at), max(farm.last, k.at)
+	place, known := slices.BinarySearch(farm.users, k.user)
+	if known || len(farm.users) >= farmMost {
+		if l := f.farm(k.device, farm); l != nil && k.at > l.finding.LastAt {
+			l.finding.LastAt, l.finding.Over = k.at, false
+			f.update(l)
+		}
 		return
 	}
-	farm.users = append(farm.users, k.user)
+	farm.users = slices.Insert(farm.users, place, k.user)
 	users := farm.users
 	if f.o.Observe != nil && len(users) > 1 {
 		f.score(RuleFarm, k.device, float64(len(users)))
@@ -262,16 +302,38 @@ func (f *fleet) link(k link) {
 		}
 		return
 	}
-	l := f.userLive(k.device, byLinks)
+	l := f.farm(k.device, farm)
 	if l == nil {
 		l = &live{by: byLinks, user: k.device, onset: farm.since, openedAt: f.now}
 		l.finding.StartedAt = farm.since
 		l.finding.Onset = incident.Interval{From: farm.since - farm.since%1e9, To: farm.since}
 	}
-	sorted := slices.Sorted(slices.Values(users))
-	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(sorted, "device")
-	l.finding.LastAt, l.finding.Users = k.at, len(users)
+	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(slices.Clone(users), "device")
+	l.finding.LastAt, l.finding.Over, l.finding.Users = farm.last, false, len(users)
 	l.finding.Verdict = verdict.JudgeFarm(len(users))
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	f.tell(l)
+}
+
+// farm returns the incident of a device's accounts that goes on with them, nil if there is none.
+func (f *fleet) farm(device string, accounts *household) *live {
+	if float64(len(accounts.users)) < f.nats(RuleFarm) {
+		return nil
+	}
+	return cmp.Or(f.userLive(device, byLinks), f.resting(device, byLinks))
+}
+
+// forgotten says whether a device's accounts have been without a row for so long that they say nothing of who comes now: for the youth of
+// an account or, where they were said to be a farm, until that is not reopened.
+func (f *fleet) forgotten(device string, quiet int64) bool {
+	return quiet > youngAccount || quiet > farmQuiet+reopenAfter &&
+		slices.ContainsFunc(f.lives, func(l *live) bool { return l.by == byLinks && l.user == device })
+}
+
+// followFarm says who joined since, if that is due, or that it is over.
+func (f *fleet) followFarm(l *live) {
+	if farm := f.devices[l.user]; farm != nil && f.now-farm.last > farmQuiet {
+		l.finding.Over, l.finding.LastAt = true, farm.last
+	}
+	f.update(l)
 }

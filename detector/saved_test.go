@@ -20,6 +20,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 		return s
 	}, func(c *state.Coder, s *shard) { s.code(c) },
 		"shard.watched", "shard.decoder", "shard.dead", "shard.say", "shard.keptAs", // the configuration's
+		"shard.running",                               // follows from runs
 		"shard.heard", "shard.paused", "shard.shared", // the log's, and the process's
 		"clock.lateness", "classifier.learn", "Tracker.wait", "plans.fixed", "budget.fiveHour", "budget.weekly", "budget.balances", "Meter.index",
 		"Book.byModel", "Book.any", "Book.changes", "Book.frozen", "Threads.wait",

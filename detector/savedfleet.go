@@ -53,7 +53,10 @@ func (f *fleet) code(c *state.Coder) {
 	state.Map(c, &f.devices, c.String, func(p **household) {
 		state.Opt(c, p, func(h *household) {
 			state.Slice(c, &h.users, c.String)
-			state.Ints(c, &h.since)
+			state.Ints(c, &h.since, &h.last)
+			if !slices.IsSorted(h.users) {
+				c.Fail("the accounts of a device are not in order")
+			}
 		})
 		if *p == nil {
 			c.Fail("the accounts of a device are missing")

@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/dedupe"
 	"github.com/drainwatch/drainwatch/detector/profile"
@@ -11,8 +13,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 8
-	fleetLayout   = 9
+	shardLayout   = 9
+	fleetLayout   = 10
 	bookingLayout = 1
 )
 
@@ -68,6 +70,12 @@ func (s *shard) codeRest(c *state.Coder) {
 	clear(s.late.cells) // late rows are looked for in order
 	state.Slice(c, &s.findings, func(f *profile.Finding) { f.Code(c) })
 	state.Slice(c, &s.links, func(l *link) { l.code(c) })
+	state.Slice(c, &s.runs, func(l *link) { l.code(c) })
+	if c.Reading() {
+		for i := range s.runs {
+			s.running[xxhash.Sum64String(s.runs[i].user)] = i
+		}
+	}
 	state.Map(c, &s.near, c.String, func(at *int64) { state.Ints(c, at) })
 	s.counts.code(c)
 	codeIndex(c, &s.index)

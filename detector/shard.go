@@ -24,7 +24,7 @@ type cellAt struct {
 	cell *cohort.Cell
 }
 
-// link says that a young account was seen on an identity.
+// link says that an account was seen on an identity on which it was when it was young: for the first time, and in every hour with the last row.
 type link struct {
 	user, device string
 	at           int64
@@ -75,6 +75,8 @@ type shard struct {
 	findings []profile.Finding
 	links    []link
 	devices  dense.Table[struct{}] // of young accounts, with the account
+	runs     []link                // of those accounts, who has rows in this hour, with the last of them
+	running  map[uint64]int        // where those stand, by the hash of the account
 	near     map[string]int64      // users who came near a threshold, and when that was counted last
 	nearNow  int64                 // of them, not said yet
 	counts   rowCounts
@@ -104,7 +106,7 @@ func newShard(partition int32, o *Options, partitions int, dead func(Record, err
 		partition: partition, clock: clock{lateness: int64(o.Lateness)},
 		class:  newClassifier(o, price.NewBook(o.RateCard, o.priceChanges()), true, partitions),
 		leaves: cohort.NewLeaves(), decoder: dec, open: map[int64]*tick{}, late: newTick(),
-		near: map[string]int64{}, dead: dead, say: say, shared: o.Relay != nil, paused: -1,
+		near: map[string]int64{}, running: map[uint64]int{}, dead: dead, say: say, shared: o.Relay != nil, paused: -1,
 	}
 	s.class.gauges = window.New(window.Options{Budgets: o.gauged(), Wait: o.Lateness})
 	s.budgets, s.watched = window.NewMeter(o.budgets()), o.watched()
@@ -210,6 +212,9 @@ func (s *shard) count(e *event.Event, user uint64) {
 		observe(c, p.Tokens)
 	}
 	followed(c, s.threads.Row(user, e, leaf, p.NewTurn), e.Time)
+	if i, runs := s.running[user]; runs {
+		s.runs[i].at = max(s.runs[i].at, e.Time)
+	}
 	if e.Device != "" && p.NewHour {
 		s.link(e, user)
 	}
@@ -226,16 +231,45 @@ func (s *shard) repeat(conflict bool) {
 // youngAccount is the age below which an account takes part in the search for accounts farmed on one device.
 const youngAccount = 7 * 24 * cohort.Hour
 
+// farmLinks is how many accounts and devices a shard remembers for that.
+const farmLinks = 1 << 20
+
 func (s *shard) link(e *event.Event, user uint64) {
-	if e.AccountCreated == 0 || e.Time-e.AccountCreated > youngAccount {
-		return
-	}
 	hash := user ^ bits.RotateLeft64(xxhash.Sum64String(e.Device), 1)
-	if s.devices.Peek(hash) != nil || s.devices.Len() >= 1<<20 {
+	known := s.devices.Peek(hash) != nil
+	switch {
+	case known:
+	case e.AccountCreated == 0 || e.Time-e.AccountCreated > youngAccount || s.devices.Len() >= farmLinks:
 		return
 	}
-	s.devices.Add(hash)
-	s.links = append(s.links, link{user: strings.Clone(e.User), device: strings.Clone(e.Device), at: e.Time})
+	if _, runs := s.running[user]; known && runs {
+		return
+	}
+	l := link{user: strings.Clone(e.User), device: strings.Clone(e.Device), at: e.Time}
+	if !known {
+		s.devices.Add(hash)
+		s.links = append(s.links, l)
+	}
+	if _, runs := s.running[user]; !runs {
+		s.running[user] = len(s.runs)
+		s.runs = append(s.runs, l)
+	}
+}
+
+// sayRuns says the last rows of those accounts that have had none from at on.
+func (s *shard) sayRuns(at int64) {
+	clear(s.running)
+	runs := s.runs[:0]
+	for _, l := range s.runs {
+		if l.at < at {
+			s.links = append(s.links, l)
+			continue
+		}
+		s.running[xxhash.Sum64String(l.user)] = len(runs)
+		runs = append(runs, l)
+	}
+	clear(s.runs[len(runs):])
+	s.runs = runs
 }
 
 // closeTicks says what has closed.
@@ -249,6 +283,10 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 	if b := upTo - upTo%profile.Bucket; b > s.lastHour {
 		if s.lastHour != 0 {
 			s.users.Close(b)
+			s.users.Calm(b)
+		}
+		if b/cohort.Hour != s.lastHour/cohort.Hour {
+			s.sayRuns(b - b%cohort.Hour)
 		}
 		s.lastHour = b
 		if b%cohort.Hour == 0 {
@@ -345,6 +383,8 @@ func (s *shard) finish() {
 	}
 	if s.clock.started {
 		s.users.Close(1<<63 - 1)
+		s.users.Calm(s.clock.head)
+		s.sayRuns(1<<63 - 1)
 		s.threads.Gaps(math.MaxInt64, s.gap)
 		s.planned = 0 // look once more
 		last := s.closed

@@ -24,6 +24,7 @@ type Finding struct {
 	User      string
 	Leaf      *cohort.Leaf
 	At, Since int64
+	Last      int64 // event time of the last row of who draws, 0 unknown
 
 	Flag cohort.Flag // of a Suspect
 	Rows int64
@@ -39,6 +40,7 @@ type Finding struct {
 	NovelRatio             float64 // the same of what identities first seen within a day drew
 	NovelHours             int     // of the last 24 in which those had rows
 	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
+	CrowdFrom              int64   // when both a device and a network had come, 0 if they have not
 	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
 	OwnKey                 bool    // a key was first seen when that began
 	Past                   float64 // active buckets that the past stands on
@@ -152,19 +154,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		f.User = string(u.key)
 		t.weighed(f)
 	}
-	if known && f.Strong() > 0 {
-		u.strongIn = u.number()
-	}
-	switch strong := u.strongIn == u.number(); {
-	case strong && (!u.said || u.number()-u.saidIn >= int32(cohort.Hour/Bucket)):
-		u.said, u.saidIn = true, u.number()
-		f.User = string(u.key)
-		t.Say(f)
-	case u.said && u.number()-u.strongIn > int32(6*cohort.Hour/Bucket) && f.Evidence < t.Limits[RuleVolume]/3 && f.Ratio < 2:
-		u.said = false
-		f.Kind, f.User = Calm, string(u.key)
-		t.Say(f)
-	}
+	t.tell(u, &f, known && f.Strong() > 0, float64(c.volume()) > bar)
 }
 
 // mean returns the mean volume of an active bucket. The prior's counts for its weight where there is no past, and for ever less
@@ -251,6 +241,9 @@ func (t *Table) finding(u *User, c *Counts, m float32, p *prior) Finding {
 	f.NewCountries, _, since[country] = u.ids[country].fresh(now)
 	// The latest kind to turn new is the newcomer's: the owner may have roamed the evening before.
 	f.NewFrom = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
+	if d, n := since[device], since[network]; d < now && n < now {
+		f.CrowdFrom = int64(max(d, n)) * 1e9
+	}
 	for _, at := range since {
 		if at < now {
 			f.NewSince = max(f.NewSince, int64(at)*1e9)

@@ -83,12 +83,9 @@ func hash32(s string) uint32 { return max(uint32(xxhash.Sum64String(s)), 1) }
 func (u *User) identify(e *event.Event) (novel, strange bool) {
 	sec := uint32(e.Time / 1e9)
 	old := e.Time-u.FirstAt-grain > day // no longer than since the user's first identity came
-	net := e.ASN
-	if net == "" {
-		net = e.IP
-	}
 	var fresh [numKinds]bool
-	for k, v := range [numKinds]string{e.Device, net, e.APIKey, e.Country} {
+	for k := range numKinds {
+		v := identityOf(e, k)
 		if v == "" {
 			continue
 		}

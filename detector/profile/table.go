@@ -64,6 +64,7 @@ type Table struct {
 	leafNumber map[*cohort.Leaf]uint32
 	changes    state.Changes // of the pieces of users at rest
 	marked     marked
+	watch      map[uint32]*watched // by number: of whom something was said
 
 	hand    uint32 // where the next to go is looked for
 	most    int
@@ -90,7 +91,7 @@ const isActive = dense.Ref(127 << 25)
 // NewTable returns an empty table; moments and say take what it finds.
 func NewTable(moments func(*Moments), say func(Finding)) *Table {
 	t := &Table{
-		most: MaxUsers, room: MaxActive, leaves: []*cohort.Leaf{nil}, leafNumber: map[*cohort.Leaf]uint32{},
+		most: MaxUsers, room: MaxActive, leaves: []*cohort.Leaf{nil}, leafNumber: map[*cohort.Leaf]uint32{}, watch: map[uint32]*watched{},
 		Moments: moments, Say: say, Limits: DefaultLimits(), SuspectRows: SuspectRows, peers: newPeers(),
 	}
 	t.packed.Moved = func(number uint32, to dense.Ref) { t.seats.At(number).at = to }
@@ -213,6 +214,12 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 		u.novelAwake |= 1
 		if strange {
 			u.strangeNow += float32(value)
+			t.meet(u, e.Time)
+		}
+	}
+	if len(t.watch) > 0 {
+		if w := t.watch[u.seat]; w != nil {
+			w.row(e)
 		}
 	}
 	if flags != 0 {
@@ -227,6 +234,10 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 // accept ends what was held against a user and says so.
 func (t *Table) accept(u *User) {
 	f := Finding{Kind: Accepted, User: string(u.key), Leaf: u.leaf, At: u.bucket, Since: u.since, Expected: float64(u.past.volume() / max(u.past.Buckets, 1))}
+	if w := t.watch[u.seat]; w != nil {
+		f.Last = w.last
+		delete(t.watch, u.seat)
+	}
 	u.accept()
 	f.Observed = float64(u.past.volume() / max(u.past.Buckets, 1))
 	if f.Expected > 0 {
@@ -267,6 +278,7 @@ func (t *Table) evict() {
 		t.packed.Free(at)
 	}
 	t.index.Remove(victim)
+	delete(t.watch, victim)
 	t.Evicted++
 }
 

@@ -192,6 +192,10 @@ func (t *Table) CodeHead(c *state.Coder) {
 	state.Slice(c, &t.away, func(n *uint32) { state.Uints(c, n) })
 	state.Ints(c, &t.Evicted)
 	t.logs.code(c)
+	state.Map(c, &t.watch, func(n *uint32) { state.Uints(c, n) }, func(p **watched) { codeWatched(c, p) })
+	if t.watch == nil {
+		c.Fail("the users of whom something was said are missing")
+	}
 	if t.peers.code(c); c.Reading() {
 		t.marked = marked{numbers: numbers, order: order}
 		t.link(c)
@@ -236,6 +240,12 @@ func (t *Table) check(c *state.Coder) {
 				c.Fail("user %d is active, and unknown", n)
 				return
 			}
+		}
+	}
+	for n := range t.watch {
+		if !t.index.Taken(n) {
+			c.Fail("of user %d something was said, who is unknown", n)
+			return
 		}
 	}
 	t.marked.order = nil
