@@ -127,19 +127,20 @@ func (t *Table) note(u *User, f *Finding, doer Doer) *watched {
 	return w
 }
 
-// goesOn says whether the closed bucket has something of what was said; strong and doer are what it shows itself, large that much was drawn.
-func (w *watched) goesOn(u *User, f *Finding, strong bool, doer Doer, large bool) bool {
-	if w.doer != Machine {
-		return w.last >= u.bucket
-	}
+// goesOn says whether the closed bucket has something of what was said; doer is who it shows itself, large that much
+// was drawn. After a thief a machine may come.
+func (w *watched) goesOn(u *User, f *Finding, doer Doer, large bool) bool {
 	even := u.gaps.n >= evenGaps && u.gaps.cv() < evenAt
+	runs := doer == Machine && (even || f.Sleepless()) // and is no busy owner, whatever evidence stands
 	switch {
+	case w.doer != Machine && !(w.over != 0 && runs):
+		return w.last >= u.bucket
 	case doer == Stranger || doer == Many:
 		return true
-	case w.over != 0 && !(strong && doer == Machine && (even || f.Sleepless())): // a busy owner, where evidence stands
+	case w.over != 0 && !runs:
 		return false
-	case even, large && !w.even:
-		w.last = u.LastAt
+	case w.over != 0, even, large && !w.even:
+		w.doer, w.last = Machine, u.LastAt
 		return true
 	}
 	return false
@@ -169,11 +170,11 @@ func (t *Table) tell(u *User, f *Finding, strong, large bool) {
 	}
 	w := t.watch[u.seat]
 	said := w != nil && w.doer != Owner
-	goes := !said || w.goesOn(u, f, strong, doer, large)
+	goes := !said || w.goesOn(u, f, doer, large)
 	again := said && goes && w.over != 0 && (strong || w.doer != Machine && !w.mild && u.bucket-w.over < goesOnFor)
 	switch {
 	case again, strong && goes && (!u.said || u.number()-u.saidIn >= int32(cohort.Hour/Bucket)):
-		u.said, u.saidIn = true, u.number()
+		u.said, u.saidIn, u.strongIn = true, u.number(), u.number()
 		f.User = string(u.key)
 		if said || doer != Owner {
 			if w = t.note(u, f, doer); w != nil {

@@ -79,6 +79,17 @@ func only(d hours, from, to int64, last *int64) hours {
 	}
 }
 
+// script returns a machine that draws day and night.
+func script(rng *rand.Rand) hours {
+	return func(hour int64) (out []*event.Event) {
+		for i := range int64(240) {
+			e, _ := charge("u", monday+hour*cohort.Hour+i*15e9+rng.Int64N(1e9), 0.5)
+			out = append(out, e)
+		}
+		return out
+	}
+}
+
 // What was said of a user is over when who draws stops, to their row, whatever the owner does then, and goes on when they come back; also
 // if the table was saved in between.
 func TestWhatWasSaidEndsWithWhoDraws(t *testing.T) {
@@ -99,15 +110,7 @@ func TestWhatWasSaidEndsWithWhoDraws(t *testing.T) {
 				return fmt.Sprint("d", n), fmt.Sprint("as", 10+n), "DE"
 			})
 		}, true},
-		{"a script", Machine, func(rng *rand.Rand) hours {
-			return func(hour int64) (out []*event.Event) {
-				for i := range int64(240) {
-					e, _ := charge("u", monday+hour*cohort.Hour+i*15e9+rng.Int64N(1e9), 0.5)
-					out = append(out, e)
-				}
-				return out
-			}
-		}, false},
+		{"a script", Machine, script, false},
 	} {
 		for _, saved := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, "/", saved), func(t *testing.T) {
@@ -145,6 +148,42 @@ func TestWhatWasSaidEndsWithWhoDraws(t *testing.T) {
 					t.Errorf("in the days that follow: %+v", h.findings)
 				}
 			})
+		}
+	}
+}
+
+// After a thief has gone, a script on the owner's machine is said as ever, days or a day later, and so is the next thief.
+func TestWhoComesAfterAThiefIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		doer  Doer
+		draws func(rng *rand.Rand) hours
+	}{
+		{Machine, script},
+		{Stranger, func(rng *rand.Rand) hours {
+			return atWork(rng, 0, 24, 40, 1, func() (string, string, string) { return "third", "as7", "BR" })
+		}},
+	} {
+		for _, days := range []int64{1, 3} {
+			rng := rand.New(rand.NewPCG(8, 8))
+			works := atWork(rng, 8, 18, 12, 0.5, func() (string, string, string) { return "laptop", "as1", "DE" })
+			thief := atWork(rng, 0, 24, 40, 1, func() (string, string, string) { return "other", "as9", "RU" })
+			table, h := newHeard()
+			last, begins := int64(0), int64(10*24+18)+days*24
+			table = play(t, table, h, 0, begins, false, works, only(thief, 10*24, 10*24+18, &last))
+			if d := h.of(Drain); len(d) == 0 || len(h.of(Calm)) != 1 {
+				t.Fatalf("%d findings of the thief, calm said %d times", len(d), len(h.of(Calm)))
+			}
+			h.findings = nil
+			table = play(t, table, h, begins, begins+20, false, works, only(c.draws(rng), begins, begins+20, &last))
+			_ = play(t, table, h, begins+20, begins+30, false, works)
+			d, calm := h.of(Drain), h.of(Calm)
+			if len(d) == 0 || len(calm) != 1 || calm[0].Last != last {
+				t.Errorf("%d after %d days: %d findings, calm %+v, want at %d", c.doer, days, len(d), calm, last)
+				continue
+			}
+			if doer := d[0].Doer(func(_ Sign, is bool) bool { return is }); doer != c.doer {
+				t.Errorf("%d after %d days: %d is said", c.doer, days, doer)
+			}
 		}
 	}
 }
