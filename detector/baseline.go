@@ -19,14 +19,12 @@ const (
 // not exist before is held against the rest of its cohort, user for user.
 func (f *fleet) baseline(l *live) verdict.Period {
 	where, fresh := f.before(l)
-	end := max(l.lastHit+1, l.onset+cohort.Tick)
 	hours, history := f.past(l, where)
 	var base verdict.Period
-	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
-		part := float64(min(end, h+cohort.Hour)-max(l.onset, h)) / float64(cohort.Hour)
+	l.each(func(h int64, part float64) {
 		like := f.like(hours, h, history, l.onset)
 		base = base.Plus(like.Scale(part))
-	}
+	})
 	if l.now() < 2*cohort.Hour && base.Users > 0 {
 		// The users of less than some hours do not scale with time: take the last full hour's.
 		l.hit.Users = base.Users * f.usersRatio(l, where)
@@ -35,6 +33,14 @@ func (f *fleet) baseline(l *live) verdict.Period {
 		base = base.Scale(l.hit.Users / base.Users)
 	}
 	return base
+}
+
+// each calls fn with each hour of the incident so far, and what part of it lies in it.
+func (l *live) each(fn func(h int64, part float64)) {
+	end := max(l.lastHit+1, l.onset+cohort.Tick)
+	for h := l.onset - l.onset%cohort.Hour; h < end; h += cohort.Hour {
+		fn(h, float64(min(end, h+cohort.Hour)-max(l.onset, h))/float64(cohort.Hour))
+	}
 }
 
 // past returns the hours of a scope before the onset, and from when on they count. They are kept with the incident, which may outlive
@@ -104,31 +110,39 @@ func (l *live) now() int64 { return l.lastHit - l.onset }
 // like returns the mean of the hours of the days before that are like h.
 func (f *fleet) like(hours map[int64]*verdict.Period, h, history, onset int64) verdict.Period {
 	var s verdict.Period
-	n := 0.0
+	at, n := f.likeHours(hours, h, history, onset)
+	for _, at := range at {
+		s = s.Plus(*hours[at])
+	}
+	if n == 0 {
+		return s
+	}
+	return s.Scale(1 / n)
+}
+
+// likeHours returns the hours with rows that are like h, and of how many they are the sum.
+func (f *fleet) likeHours(hours map[int64]*verdict.Period, h, history, onset int64) (like []int64, n float64) {
 	for k := int64(1); k <= 7+(h-onset)/(24*cohort.Hour)+1; k++ {
 		at := h - k*24*cohort.Hour
 		if at < history-cohort.Hour+1 || at+cohort.Hour > onset {
 			continue
 		}
 		n++
-		if p := hours[at]; p != nil {
-			s = s.Plus(*p)
+		if hours[at] != nil {
+			like = append(like, at)
 		}
 	}
 	if n > 0 {
-		return s.Scale(1 / n)
+		return like, n
 	}
 	// Less than a day of history: all the hours there are, the first one left out as it is seldom whole.
 	for _, at := range sortedKeys(hours) {
 		if at >= history || len(hours) == 1 {
 			n++
-			s = s.Plus(*hours[at])
+			like = append(like, at)
 		}
 	}
-	if n == 0 {
-		return verdict.Period{}
-	}
-	return s.Scale(1 / n)
+	return like, n
 }
 
 // alike returns what the scope drew, up to a day long as the incident, at the same times of the days before; where those are few,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -53,7 +54,7 @@ var suspects = []struct{ factor, what string }{
 	{"requests", "a client that loops or works unasked"},
 	{"turns", "people who do more"},
 	{"users", "more users than usual"},
-	{"mix", "other models, other shares of input and output"},
+	{"mix", "other plans and models, other shares of input and output"},
 }
 
 // unmoved is the log of the multiple below which a factor explains nothing: what hours that are alike differ by.
@@ -146,6 +147,9 @@ func (x *Explanation) weigh() {
 			continue // or it is not stated
 		}
 		item := RuledOut{s.what, fmt.Sprintf("%s x%.3g of x%.3g", s.factor, f.Value, *r.Ratio)}
+		if s.factor == "mix" {
+			item.By += r.mixed()
+		}
 		moved := explains(math.Log(f.Value), math.Log(*r.Ratio))
 		if moved && f.Usual() {
 			item.By += fmt.Sprintf(", as like hours differ (x%.3g)", r.Usual[s.factor])
@@ -184,6 +188,22 @@ func (x *Explanation) weigh() {
 			x.RuledOut = append(x.RuledOut, RuledOut{what, e.Text})
 		}
 	}
+}
+
+var partWords = strings.NewReplacer("input_output", "input/output", "_", " ")
+
+// mixed says what the mix effect is made of, where the evidence tells.
+func (r *Record) mixed() string {
+	var parts []string
+	for _, e := range r.Evidence {
+		if name, ok := strings.CutPrefix(e.Code, "mix_"); ok && e.Observed != nil {
+			parts = append(parts, fmt.Sprintf("%s x%.3g", partWords.Replace(name), *e.Observed))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // explains says whether a factor has a part in a ratio, both in logs: it moved, in the same direction, and is worth a tenth of it.

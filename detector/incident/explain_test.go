@@ -136,6 +136,14 @@ func TestExplainRulesOut(t *testing.T) {
 	if x := ExplainOne(r); len(x.AlsoMoved) != 1 || x.AlsoMoved[0].By != "requests x3 of x12, which inc_1 explains" {
 		t.Errorf("requests, which another incident explains: %v", x.AlsoMoved)
 	}
+	r.Factors, r.Explained = map[string]float64{"price": 4, "mix": 3}, nil
+	part := func(code string, x float64) Evidence {
+		return Evidence{Code: code, Text: "pro's share of tokens", Observed: &x}
+	}
+	r.Evidence = append(r.Evidence, part("mix_model", 2.5), part("mix_input_output", 1.2), Evidence{Code: "mix_unheard_of"})
+	if x := ExplainOne(r); len(x.AlsoMoved) != 1 || x.AlsoMoved[0].By != "mix x3 of x12 (model x2.5, input/output x1.2)" {
+		t.Errorf("what mix is made of: %v", x.AlsoMoved)
+	}
 	// Tokens that are counted right and charged wrong are a price, which the verdict explains.
 	r.Class, r.Cause, r.Factors, r.Explained = "metering_bug", "token_count", map[string]float64{"price": 12, "tokens": 1}, nil
 	if x := ExplainOne(r); len(x.AlsoMoved) > 0 {

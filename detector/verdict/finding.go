@@ -41,6 +41,7 @@ type Figures struct {
 	Like      []Period           // what the scope drew in like periods before, the latest first: they tell what is usual
 	Usual     map[string]float64 // what each factor differs by of itself where Like does not tell, as a logarithm
 	Others    map[string]string  // other incidents of the same rows, by the factor that each moves; never the cause's own
+	Blends    func() [2]Blend    // what the scope drew by plan and model, in Base and in Now; asked only where mix moved
 	Runs      *Period            // what the scope's windows did, where its plans have budgets
 	RunsBase  *Period            // and in like hours before
 }
@@ -72,6 +73,7 @@ func Judge(f *Figures) Verdict {
 	if v.HasRatio {
 		v.Evidence = append(v.Evidence, waterfall(f, v)...)
 	}
+	v.Evidence = append(v.Evidence, blended(f, v, missing)...)
 	for _, name := range missing {
 		v.Evidence = append(v.Evidence, line("factor_left_out", fmt.Sprintf("%s: no baseline to hold it against; its effect stands under mix", name)))
 	}
