@@ -6,9 +6,12 @@ import (
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
-// blends returns what a cohort drew of each model in each plan, in its baseline and in the incident so far. Cost: one pass over the scope's
-// hours and one over the incident.
-func (f *fleet) blends(l *live) (out [2]verdict.Blend) {
+// blendsOf returns what was drawn of each model in each plan, in the baseline of an incident and in it so far. Where booking has not told, that costs
+// one pass over the scope's hours and one over the incident.
+func (f *fleet) blendsOf(l *live) (out [2]verdict.Blend) {
+	if l.compared {
+		return l.blends
+	}
 	where, _ := f.before(l)
 	hours, history := f.past(l, where)
 	weights := map[int64]float64{}

@@ -214,7 +214,7 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 			exact := l.by == byFlag && !l.flag.Estimated()
 			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
 			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
-				l.then, l.before, l.like = r.Now, r.Before, r.Like
+				l.then, l.before, l.like, l.blends = r.Now, r.Before, r.Like, r.Blends
 			}
 			if exact && (final || l.Status == incident.Resolved) {
 				l.inside, l.hit = r.Inside, period(&r.Inside) // to the row, where the store is right to the tick or to five minutes

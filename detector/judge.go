@@ -39,8 +39,8 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
 	fig.Like, fig.Others = f.alike(l), f.others(l, cause)
-	if l.drawn == nil && !l.compared {
-		fig.Blends = func() [2]verdict.Blend { return f.blends(l) }
+	if l.drawn == nil || l.compared {
+		fig.Blends = func() [2]verdict.Blend { return f.blendsOf(l) }
 	}
 	if l.user != "" && !l.compared {
 		fig.Usual = f.stretches(base.Turns > 0)

@@ -48,6 +48,7 @@ type live struct {
 	compared    bool             // booking has held the users against themselves:
 	then        verdict.Period   // in the incident
 	before      verdict.Period   // and before it came to them, scaled to the same time
+	blends      [2]verdict.Blend // of before and then
 	like        []verdict.Period // and what stretches like it drew before, of one user
 	lastHit     int64            // event time of the last affected row
 	outsideAt   int64            // when the scope last had rows

@@ -156,6 +156,8 @@ func (l *live) code(c *state.Coder) {
 	l.hit.Code(c)
 	l.then.Code(c)
 	l.before.Code(c)
+	l.blends[0].Code(c)
+	l.blends[1].Code(c)
 	state.Slice(c, &l.like, func(p *verdict.Period) { p.Code(c) })
 	c.Bools(&l.compared, &l.bracketed)
 	state.Slice(c, &l.told, func(t *told) {

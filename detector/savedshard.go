@@ -14,7 +14,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 9
-	fleetLayout   = 10
+	fleetLayout   = 11
 	bookingLayout = 1
 )
 

@@ -57,6 +57,7 @@ type Result struct {
 	About         About            // of a claim with a Pivot
 	From, To      int64            // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
 	Now, Before   verdict.Period   // of a Compare claim: the users that have a past, in it and before it, over the same time
+	Blends        [2]verdict.Blend // what they drew of each model in each plan: before, and in it
 	Like          []verdict.Period // and of one User what stretches like it drew before, the latest first
 }
 
@@ -83,6 +84,7 @@ type claim struct {
 	since  cohort.Cell // what came after it in this partition
 	begun  bool        // this partition has had an affected row
 	habits habits      // of a Compare claim's User
+	sorts  sorts       // of a Compare claim
 	early  []charge    // rows of this partition before From that are off,
 	about  about
 	clean  int // and how many that are not came after the last of them
@@ -101,6 +103,7 @@ type account struct {
 	first, last       int64
 	past, now         habit
 	before, then      verdict.Period
+	drew              []drew
 	beforeAt, thenAt  int64 // event times of the first rows of each
 	beforeEnd         int64
 	hour, askedHour   int64
@@ -368,8 +371,9 @@ func (b *Booker) Results() map[string]Result {
 		switch {
 		case c.Compare && c.User != "":
 			r.Now, r.Before, r.Like = c.habits.compared(&c.inside)
+			r.Blends = c.habits.blends
 		case c.Compare:
-			r.Now, r.Before = c.compared()
+			r.Now, r.Before, r.Blends = c.compared()
 		}
 		if r.Users = len(r.Rows); c.inside.Off != nil {
 			c.inside.Off[c.Flag].Users, c.inside.Off[c.Flag].DayUsers = int64(r.Users), int64(r.Users)

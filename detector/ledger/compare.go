@@ -19,7 +19,9 @@ func (c *claim) compare(it *cohort.Row) {
 	}
 	if e.Time >= c.From && c.Where.Matches(&e.Dims) {
 		a := c.account(e.User)
-		a.then.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
+		cell := cellOf(it, newHour(&a.hour, e.Time))
+		a.then.Add(cell, 1)
+		a.of(c.sorts.number(e)).then.Add(cell, 1)
 		a.thenAsked += a.asks(it)
 		if a.thenAt == 0 {
 			a.thenAt = e.Time
@@ -33,7 +35,10 @@ func (c *claim) compare(it *cohort.Row) {
 	if a.thenAt != 0 {
 		return
 	}
-	a.before.Add(cellOf(it, newHour(&a.hour, e.Time)), 1)
+	cell, sort := cellOf(it, newHour(&a.hour, e.Time)), c.sorts.number(e)
+	a.before.Add(cell, 1)
+	a.of(sort).before.Add(cell, 1)
+	c.sorts.prices.Learn(c.sorts.list[sort], cell)
 	a.beforeAsked += a.asks(it)
 	c.clock[e.Time/cohort.Hour%24] += e.Credits.Float64()
 	if a.beforeAt == 0 {
@@ -75,7 +80,16 @@ const leastPast = 12 * cohort.Hour
 // compared sums the accounts that have a past: what they drew in the incident, and what they would have drawn by their past. Those
 // whom an incident of some hours hits are those who were at work then, so an account is held against as many hours of its past in
 // which it asked for something; users are those hours. One that has none is held against the same time, its hours of the day weighed.
-func (c *claim) compared() (now, before verdict.Period) {
+func (c *claim) compared() (now, before verdict.Period, blends [2]verdict.Blend) {
+	blends = [2]verdict.Blend{{}, {}}
+	add := func(a *account, then, past verdict.Period, times float64) {
+		now, before = now.Plus(then), before.Plus(past.Scale(times))
+		for i := range a.drew {
+			x := &a.drew[i]
+			blends[0].Put(c.sorts.list[x.sort], &x.before, times)
+			blends[1].Put(c.sorts.list[x.sort], &x.then, 1)
+		}
+	}
 	mean := 0.0
 	for _, x := range c.clock {
 		mean += x / 24
@@ -88,7 +102,7 @@ func (c *claim) compared() (now, before verdict.Period) {
 		if a.beforeAsked > 0 {
 			then, past := a.then, a.before
 			then.Users, past.Users = a.thenAsked, a.beforeAsked
-			now, before = now.Plus(then), before.Plus(past.Scale(a.thenAsked/a.beforeAsked))
+			add(a, then, past, a.thenAsked/a.beforeAsked)
 			continue
 		}
 		span := 0.0 // hours of the incident, each weighed by how busy it usually is
@@ -100,8 +114,8 @@ func (c *claim) compared() (now, before verdict.Period) {
 			span += part
 		}
 		known := float64(a.thenAt-a.beforeAt) / float64(cohort.Hour) // until it came to them, which may be long after it began
-		now = now.Plus(a.then)
-		before = before.Plus(a.before.Scale(span / max(known, 1)))
+		add(a, a.then, a.before, span/max(known, 1))
 	}
-	return now, before
+	blends[0].Priced(c.sorts.prices)
+	return now, before, blends
 }

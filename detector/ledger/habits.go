@@ -15,17 +15,29 @@ type habits struct {
 	then     float64          // hours with rows in it up to the last affected row,
 	since    float64          // and after that
 	thenHour int64
+
+	blends  [2]verdict.Blend // what they were of: before, and in it up to the last affected row
+	waiting verdict.Blend    // and after that
 }
 
 // own counts a row of a claim's one user in what that one drew before the first affected row, or in it.
 func (c *claim) own(it *cohort.Row) {
 	h, off := &c.habits, it.Flags.Has(c.Flag) && it.Event.Time >= c.From
+	if h.waiting == nil {
+		h.blends, h.waiting = [2]verdict.Blend{{}, {}}, verdict.Blend{}
+	}
+	sort := c.sorts.list[c.sorts.number(it.Event)]
 	if c.begun || off {
+		h.waiting.Add(sort, cellOf(it, false), 1)
 		if newHour(&h.thenHour, it.Event.Time) {
 			h.since++
 		}
 		if off {
 			h.then, h.since = h.then+h.since, 0
+			for s, p := range h.waiting {
+				h.blends[1].Put(s, &p.Drawn, 1)
+			}
+			clear(h.waiting)
 		}
 		return
 	}
@@ -34,9 +46,10 @@ func (c *claim) own(it *cohort.Row) {
 		h.past = append(h.past, verdict.Period{})
 	}
 	if len(h.past) > 0 {
-		x := &h.past[len(h.past)-1]
-		x.Add(cellOf(it, false), 1)
+		x, cell := &h.past[len(h.past)-1], cellOf(it, false)
+		x.Add(cell, 1)
 		x.Users = 1
+		h.blends[0].Add(sort, cell, 1)
 	}
 	if h.from == 0 {
 		h.from = at

@@ -68,7 +68,7 @@ type good struct {
 
 // split returns plan, model, input_output and rest.
 func split(mix float64, now, base Period, blends [2]Blend) []Part {
-	all := [2]Portion{blends[0].sums(), blends[1].sums()}
+	all := [2]Drawn{blends[0].sums(), blends[1].sums()}
 	for i, p := range []Period{base, now} {
 		if off := p.List / (p.Input + p.Output) / (all[i].List / all[i].tokens()); !(math.Abs(math.Log(off)) <= blendOff) {
 			return nil
@@ -113,7 +113,7 @@ func split(mix float64, now, base Period, blends [2]Blend) []Part {
 }
 
 // goodsOf returns the portions of both blends, in order of their sorts.
-func goodsOf(blends [2]Blend, all [2]Portion) []good {
+func goodsOf(blends [2]Blend, all [2]Drawn) []good {
 	union := Blend{}
 	for _, b := range blends {
 		for s := range b {
@@ -152,8 +152,8 @@ func goodsOf(blends [2]Blend, all [2]Portion) []good {
 }
 
 // saving returns what a cached token saves: of the portion, else of all, else of all before.
-func (p *Portion) saving(all, before Portion) float64 {
-	for _, x := range []*Portion{p, &all, &before} {
+func (p *Portion) saving(all, before Drawn) float64 {
+	for _, x := range []*Drawn{&p.Drawn, &all, &before} {
 		if x.Cached > 0 {
 			return (x.Full - x.List) / x.Cached
 		}
