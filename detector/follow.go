@@ -15,7 +15,8 @@ const (
 	refineFor  = 6 * cohort.Hour
 	refineRows = 200 // affected rows up to which it goes on: a rare fault says in six hours where it is no better than in ten minutes
 
-	singleQuiet = 12 * cohort.Hour // without an affected row, after which one user's incident is over
+	singleQuiet = 12 * cohort.Hour // without an affected row, after which one user's incident is over, where right rows came,
+	singleMost  = 72 * cohort.Hour // and where none did: a weekend is no recovery
 )
 
 // follow folds the tick into the open incidents: recovery, scope, impact.
@@ -54,7 +55,7 @@ func (f *fleet) followFlag(l *live) {
 		f.update(l)
 		return
 	}
-	if l.user != "" && f.now-l.lastHit > singleQuiet {
+	if quiet := f.now - l.lastHit; l.user != "" && (quiet > singleQuiet && l.righted > l.lastHit || quiet > singleMost) {
 		l.finding.Over = true
 		f.update(l)
 		return

@@ -64,6 +64,7 @@ type live struct {
 	day         *hitDay          // what it does at which hours
 	silentTo    int64            // explained by the calendar until then, and never said
 	endedAt     int64            // tick at which it resolved
+	righted     int64            // when one user's rows were last seen to be right after a run of those that were not
 	told        []told           // what it was said to be about before
 }
 
@@ -138,7 +139,7 @@ const (
 func (l *live) odds(k, n float64) float64 {
 	n = max(n, k)
 	rate := l.rate
-	if l.base <= cleanBase && l.chances > 0 {
+	if l.chances > 0 {
 		rate = min(rate, (l.hits+1)/(l.chances+2)) // of few rows that were all affected, the next need not be
 	}
 	p1, p0 := min(max(rate, 1e-6), 1-1e-6), min(max(l.base, 1e-6), 1-1e-6)

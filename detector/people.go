@@ -29,6 +29,12 @@ func (f *fleet) person(u profile.Finding) {
 		f.suspects = append(f.suspects, u)
 	case profile.Drain:
 		f.drain(&u)
+	case profile.Righted:
+		for _, l := range f.lives {
+			if l.by == byFlag && l.user == u.User && l.flag == u.Flag && l.open() {
+				l.righted = u.At
+			}
+		}
 	case profile.Calm:
 		if l := f.userLive(u.User, byUser); l != nil {
 			l.finding.Over = true

@@ -58,3 +58,41 @@ func TestOneUserIsHeldAgainstOwnStretches(t *testing.T) {
 	l.Incident, _ = incident.Step(l.Incident, l.finding, f.now)
 	check("what is charged since is no past", 16, math.E, "price")
 }
+
+// One user's fault is not over because the user sleeps, or is away for a day, but once rows came that are right, or after a weekend.
+func TestOneUserRests(t *testing.T) {
+	leaf := &cohort.Leaf{Values: [event.NumDims]string{event.Plan: "pro"}}
+	begin := func() (*fleet, *live, func(hours int64)) {
+		f := fleetOf(1000)
+		off := func() {
+			f.single(&profile.Finding{Kind: profile.Suspect, User: "u", Leaf: leaf, Flag: cohort.Over, Rows: 10, At: f.now, Since: f.now})
+		}
+		off()
+		l := f.lives[0]
+		for range 5 { // days
+			f.now += 30 * cohort.Hour
+			if f.follow(); l.Status != incident.Firing {
+				t.Fatal("over while the user rests")
+			}
+			off()
+		}
+		return f, l, func(hours int64) {
+			f.now += hours * cohort.Hour
+			f.follow()
+		}
+	}
+	f, l, wait := begin()
+	last := f.now
+	f.person(profile.Finding{Kind: profile.Righted, User: "u", Flag: cohort.Under, At: f.now + cohort.Hour})
+	if wait(20); l.Status != incident.Firing {
+		t.Error("over for rows that are right of another flag")
+	}
+	f.person(profile.Finding{Kind: profile.Righted, User: "u", Flag: cohort.Over, At: f.now})
+	if wait(1); l.Status != incident.Resolved || l.LastAt != last || l.Revision != 2 {
+		t.Errorf("rows are right again, and it is %s since %d at revision %d, want %d and 2", l.Status, l.LastAt, l.Revision, last)
+	}
+	_, l, wait = begin()
+	if wait(73); l.Status != incident.Resolved {
+		t.Error("the user never came back, and it still fires")
+	}
+}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -123,5 +124,32 @@ func TestSilenceIsNoRecovery(t *testing.T) {
 		if p.f.recovered(p.live) {
 			t.Fatalf("over after %d hours without a row", (p.f.now-noon)/hour)
 		}
+	}
+}
+
+// A fault of every second row that could bear it, found by a burst of nothing else, is not over because some rows are right.
+func TestRecoveryOfASparseFault(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	p := newPatient(noon)
+	p.base, p.rate, p.cluster = 0.005, 1, 2
+	over := func(rows int, rate float64) (after int) {
+		for n := range rows {
+			p.f.now += 5 * minute
+			one := tickHits{opportunities: 1}
+			if rng.Float64() < rate {
+				one.hits, one.last = 1, p.f.now
+			}
+			if p.observe(one, p.f.now); p.f.recovered(p.live) {
+				return n + 1
+			}
+		}
+		return 0
+	}
+	p.f.now = noon
+	if n := over(3000, 0.5); n != 0 {
+		t.Fatalf("over after %d rows, while it goes on", n)
+	}
+	if n := over(300, 0.005); n < 20 || n > 100 {
+		t.Errorf("mended, it is over after %d rows, want 20 to 100", n)
 	}
 }

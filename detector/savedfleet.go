@@ -137,7 +137,7 @@ func (l *live) code(c *state.Coder) {
 	codeFault(c, &l.fault)
 	state.Opt(c, &l.drawn, func(f *profile.Finding) { f.Code(c) })
 	state.Ints(c, &l.openedAt, &l.onset, &l.refinedAt, &l.hoursTo, &l.summedFrom, &l.lastHit, &l.outsideAt, &l.outsideRows, &l.cleanHit,
-		&l.silentTo, &l.endedAt, &l.outsideUse, &l.tick.hits, &l.tick.opportunities, &l.tick.users, &l.tick.last)
+		&l.silentTo, &l.endedAt, &l.outsideUse, &l.righted, &l.tick.hits, &l.tick.opportunities, &l.tick.users, &l.tick.last)
 	for h := range l.spared {
 		state.Ints(c, &l.spared[h])
 	}

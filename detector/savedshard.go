@@ -14,7 +14,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 9
-	fleetLayout   = 11
+	fleetLayout   = 12
 	bookingLayout = 1
 )
 

@@ -16,6 +16,7 @@ const (
 	Drain                       // volume beyond the user's own past
 	Calm                        // the drain is over
 	Accepted                    // it has gone on for so long that it is what the user does now
+	Righted                     // rows came of which none is off, after a run of those that were
 )
 
 // Finding is said of one user, first when evidence passes its threshold, then hourly while it stands.
@@ -26,7 +27,7 @@ type Finding struct {
 	At, Since int64
 	Last      int64 // event time of the last row of who draws, 0 unknown
 
-	Flag cohort.Flag // of a Suspect
+	Flag cohort.Flag // of a Suspect, or of who is Righted
 	Rows int64
 
 	// Of a Drain.

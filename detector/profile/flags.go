@@ -67,8 +67,8 @@ func (t *Table) flag(u *User, e *event.Event, flags cohort.Flags, q price.Quote,
 }
 
 // fade takes a closed bucket into the shares of flagged rows; known says that the user has a past. A run that is too short to
-// be said yet, at so many rows, is not learned from.
-func (s *flagState) fade(c *Counts, known bool, said uint16) {
+// be said yet, at so many rows, is not learned from. It returns the flags of which a run that was said has ended, in rows that are right.
+func (s *flagState) fade(c *Counts, known bool, said uint16) (righted cohort.Flags) {
 	for f := range s {
 		x := &s[f]
 		could := c.Rows - c.Failures
@@ -82,6 +82,9 @@ func (s *flagState) fade(c *Counts, known bool, said uint16) {
 		share := float32(0)
 		if could > 0 {
 			share = min(float32(x.bucket)/could, 1)
+			if share == 0 && x.run && x.said > 0 {
+				righted = righted.With(cohort.Flag(f))
+			}
 			x.run = share >= 0.5
 		}
 		x.bucket = 0
@@ -93,4 +96,5 @@ func (s *flagState) fade(c *Counts, known bool, said uint16) {
 			x.past += (share - x.past) / 4
 		}
 	}
+	return righted
 }

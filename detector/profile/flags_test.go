@@ -81,3 +81,35 @@ func TestSlowSuspects(t *testing.T) {
 		})
 	}
 }
+
+// Whose run of rows that are off ends in rows that are right is said once, of runs that were said; a night ends none.
+func TestRighted(t *testing.T) {
+	over := cohort.Flags(0).With(cohort.Over)
+	table, h := newHeard()
+	at := monday
+	fold := func(n int, flags cohort.Flags) {
+		for range n {
+			at += Bucket
+			e, q := charge("u", at, 1)
+			table.Fold(e, plain, flags, q)
+		}
+	}
+	fold(300, 0)
+	fold(5, over)
+	fold(50, 0)
+	if said := h.of(Righted); len(said) > 0 {
+		t.Fatalf("five rows are no run that was said, and yet %+v", said)
+	}
+	fold(30, over)
+	at += 14 * cohort.Hour
+	fold(30, over)
+	mended := at
+	if said := h.of(Righted); len(said) > 0 {
+		t.Fatalf("said %+v while every row is off", said)
+	}
+	fold(50, 0)
+	said := h.of(Righted)
+	if len(said) != 1 || said[0].User != "u" || said[0].Flag != cohort.Over || said[0].At <= mended || said[0].At > mended+3*Bucket {
+		t.Errorf("mended at %d, and said %+v", mended, said)
+	}
+}

@@ -306,7 +306,12 @@ func (t *Table) close(u *User) {
 	u.even()
 	t.weigh(u, c, &base)
 	if u.flags != nil {
-		u.flags.fade(c, u.past.Buckets >= minPast, t.SuspectRows)
+		righted := u.flags.fade(c, u.past.Buckets >= minPast, t.SuspectRows)
+		for f := range cohort.NumFlags {
+			if righted.Has(f) {
+				t.Say(Finding{Kind: Righted, User: string(u.key), Leaf: u.leaf, Flag: f, At: u.bucket + Bucket})
+			}
+		}
 	}
 	u.short.add(c)
 	u.today.add(c, 1)
