@@ -41,7 +41,7 @@ type Finding struct {
 	NovelRatio             float64 // the same of what identities first seen within a day drew
 	NovelHours             int     // of the last 24 in which those had rows
 	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
-	CrowdFrom              int64   // when both a device and a network had come, 0 if they have not
+	CrowdFrom              int64   // when both a device and a network had come, as it was when several had; 0 unknown
 	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
 	OwnKey                 bool    // a key was first seen when that began
 	Past                   float64 // active buckets that the past stands on
@@ -242,9 +242,6 @@ func (t *Table) finding(u *User, c *Counts, m float32, p *prior) Finding {
 	f.NewCountries, _, since[country] = u.ids[country].fresh(now)
 	// The latest kind to turn new is the newcomer's: the owner may have roamed the evening before.
 	f.NewFrom = int64(min(since[device], since[network], since[apiKey], since[country])) * 1e9
-	if d, n := since[device], since[network]; d < now && n < now {
-		f.CrowdFrom = int64(max(d, n)) * 1e9
-	}
 	for _, at := range since {
 		if at < now {
 			f.NewSince = max(f.NewSince, int64(at)*1e9)

@@ -26,6 +26,7 @@ type watched struct {
 	kind         kind            // of identity by which newcomers are told,
 	own          [perKind]uint32 // and those that are none
 	at           int64           // since when
+	crowdFrom    int64           // when both a device and a network had come, where several came: who came first is soon forgotten
 	last, strong int64           // event time of the last affected row, and of the last in a bucket that was strong
 	over         int64           // when it was said to be over, 0 while it goes on
 	even         bool            // a machine is told by even gaps
@@ -98,6 +99,10 @@ func (t *Table) meet(u *User, at int64) {
 		return
 	}
 	w := &watched{id: string(u.key), at: at}
+	_, _, dev := u.ids[device].fresh(uint32(at / 1e9))
+	if fresh, _, net := u.ids[network].fresh(uint32(at / 1e9)); fresh > 0 {
+		w.crowdFrom = int64(max(dev, net)) * 1e9
+	}
 	w.tellApart(u)
 	t.watch[u.seat] = w
 }
@@ -169,6 +174,9 @@ func (t *Table) tell(u *User, f *Finding, strong, large bool) {
 		doer = f.Doer(func(_ Sign, is bool) bool { return is })
 	}
 	w := t.watch[u.seat]
+	if w != nil {
+		f.CrowdFrom = w.crowdFrom
+	}
 	said := w != nil && w.doer != Owner
 	goes := !said || w.goesOn(u, f, doer, large)
 	again := said && goes && w.over != 0 && (strong || w.doer != Machine && !w.mild && u.bucket-w.over < goesOnFor)
@@ -225,7 +233,7 @@ func codeWatched(c *state.Coder, p **watched) {
 		for i := range w.own {
 			state.Uints(c, &w.own[i])
 		}
-		state.Ints(c, &w.at, &w.last, &w.strong, &w.over)
+		state.Ints(c, &w.at, &w.crowdFrom, &w.last, &w.strong, &w.over)
 		c.Bools(&w.even, &w.mild)
 	})
 	if w := *p; w == nil || w.doer > Machine || w.kind >= numKinds {

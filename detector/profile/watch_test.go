@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -117,9 +118,21 @@ func TestWhatWasSaidEndsWithWhoDraws(t *testing.T) {
 				rng := rand.New(rand.NewPCG(7, 7))
 				works := atWork(rng, 8, 18, 12, 0.5, owner)
 				table, h := newHeard()
-				last := int64(0)
-				table = play(t, table, h, 0, ends, saved, works, only(c.draws(rng), begins, ends, &last))
+				first, last := int64(0), int64(0)
+				draws := only(c.draws(rng), begins, ends, &last)
+				table = play(t, table, h, 0, ends, saved, works, func(hour int64) []*event.Event {
+					rows := draws(hour)
+					if hour == begins {
+						first = slices.MinFunc(rows, func(a, b *event.Event) int { return cmp.Compare(a.Time, b.Time) }).Time
+					}
+					return rows
+				})
 				d := h.of(Drain)
+				for _, f := range d {
+					if c.doer == Many && f.CrowdFrom != first-first%1e9 {
+						t.Errorf("they came from %d on, not %d", first, f.CrowdFrom)
+					}
+				}
 				if len(d) == 0 || len(h.of(Calm)) != 0 {
 					t.Fatalf("%d findings, calm said %d times", len(d), len(h.of(Calm)))
 				}
