@@ -53,8 +53,15 @@ func (f *fleet) past(l *live, where cohort.Where) (hours map[int64]*verdict.Peri
 	if l.hours != nil && l.hoursOf.Equal(where) && l.hoursTo == l.onset {
 		return l.hours, history
 	}
-	hours = map[int64]*verdict.Period{}
-	f.store.Hourly(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+	hours = f.hoursOf(where, history-history%cohort.Hour, l.onset-l.onset%cohort.Hour)
+	l.hours, l.hoursOf, l.hoursTo = hours, where, l.onset
+	return hours, history
+}
+
+// hoursOf returns what a scope drew, by hour, over [from, to).
+func (f *fleet) hoursOf(where cohort.Where, from, to int64) map[int64]*verdict.Period {
+	hours := map[int64]*verdict.Period{}
+	f.store.Hourly(where, from, to, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
 		p := hours[h]
 		if p == nil {
 			p = &verdict.Period{}
@@ -62,8 +69,7 @@ func (f *fleet) past(l *live, where cohort.Where) (hours map[int64]*verdict.Peri
 		}
 		p.Add(c, 1)
 	})
-	l.hours, l.hoursOf, l.hoursTo = hours, where, l.onset
-	return hours, history
+	return hours
 }
 
 // appeared says whether the scope names a value that can come anew, and was not there so long before the onset.

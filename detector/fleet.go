@@ -302,7 +302,7 @@ func (f *fleet) hourly() {
 	for _, v := range append([]*cohort.Value{f.store.All}, f.store.Values...) {
 		v.Learn(upTo, none, func(cohort.Measure) bool { return false })
 	}
-	f.watchSurge()
+	f.watchConsumption()
 	f.spent.hour(f.now)
 }
 

@@ -1,87 +1,189 @@
 package detector
 
 import (
+	"math"
+	"slices"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
-// A surge is people doing more: the turns (requests, where no turns are sent) of two hours over those of like hours before.
-// It is recorded so that the war room finds the day explained, and wakes nobody.
+// A surge is people doing more: the turns (requests, where no turns are sent) of two hours over those of like hours before, of everybody
+// or of a cohort. It is recorded so that the war room finds the day explained, and wakes nobody.
 const (
-	surgeSpan  = 2 * cohort.Hour
-	surgeStart = 2.2
-	surgeEnd   = 1.4
-	surgeUsers = 50 // active user-hours below which like hours are no measure
+	surgeSpan   = 2 * cohort.Hour
+	surgeLong   = 12 * cohort.Hour      // over which a cohort is looked at that is too few for two hours
+	surgeBack   = surgeLong + surgeSpan // how far back its first hour may lie when it is seen
+	surgeStart  = 2.2
+	surgeEnd    = 1.4
+	surgeDays   = 3  // of history, below which nobody knows how days differ
+	surgePeople = 20 // at work, below which it is no crowd
+	surgeHours  = 10 // usual user-hours without it, after which it is over
 )
 
-// watchSurge looks, every hour, at everybody.
-func (f *fleet) watchSurge() {
-	if f.now-f.first >= 24*cohort.Hour {
-		f.surge(nil)
+// watchConsumption looks, every hour, at who does more, and now and then at who has for long.
+func (f *fleet) watchConsumption() {
+	for _, l := range f.lives {
+		if l.by == bySurge && l.open() && l.silentTo == 0 {
+			f.followSurge(l)
+		}
+	}
+	from, to := f.lastHours()
+	for _, span := range []int64{surgeSpan, surgeLong} {
+		if span == surgeLong && to%(surgeLong/2) != 0 {
+			continue
+		}
+		if x, ok := f.surging(min(from, to-span), to, surgeStart, nil); ok {
+			f.surge(x)
+		}
 	}
 }
 
-// surge opens, keeps or resolves the surge of a scope.
-func (f *fleet) surge(where cohort.Where) {
-	var l *live
-	for _, x := range f.lives {
-		if x.by == bySurge && x.open() && x.where.Equal(where) {
-			l = x
+// lastHours returns the whole hours that a surge is seen in.
+func (f *fleet) lastHours() (from, to int64) {
+	to = f.now - f.now%cohort.Hour
+	return to - surgeSpan, to
+}
+
+// surging returns the scope whose people did at least times as much over some whole hours, less what surges but own account for.
+func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
+	draws := slices.DeleteFunc(f.draws(from, to), func(d *draw) bool {
+		return slices.ContainsFunc(f.lives, func(l *live) bool {
+			return l != own && l.by == bySurge && l.open() && l.where.Matches(&d.leaf.Values)
+		})
+	})
+	if len(draws) == 0 || len(draws[0].like) < surgeDays {
+		return jump{}, false
+	}
+	var now, like verdict.Period
+	for _, d := range draws {
+		now, like = now.Plus(d.now.Period), like.Plus(d.mean().Period)
+	}
+	turns := now.Turns > 0 && like.Turns > 0
+	amounts := make([]amount, len(draws))
+	for i, d := range draws {
+		amounts[i] = amount{draw: d, now: busy(d.now.Period, turns), expected: busy(d.mean().Period, turns)}
+		for _, p := range d.like {
+			amounts[i].like = append(amounts[i].like, busy(p.Period, turns))
 		}
 	}
-	probe := &live{where: where, onset: f.now - surgeSpan, lastHit: min(f.now-1, f.head)}
-	for h := probe.onset; h < f.now; h += cohort.Hour {
-		if p := f.hours[h]; p != nil {
-			probe.hit = probe.hit.Plus(*p)
+	return f.jumped(amounts, whoDims, times, func(x jump) bool {
+		return !f.says(verdict.Blamed, f.blamed(x.where, turns)) && !f.says(verdict.Crowded, !f.crowd(&x, from))
+	})
+}
+
+// surge opens the surge of a scope, or widens one that turns out to be its.
+func (f *fleet) surge(x jump) {
+	for _, l := range slices.Backward(f.lives) {
+		if l.by != bySurge || !l.where.Covers(x.where) && !x.where.Covers(l.where) {
+			continue
 		}
-	}
-	base := f.baseline(probe)
-	ratio := busy(probe.hit) / max(busy(base), 1)
-	if f.says(verdict.Blamed, f.blamed()) {
-		ratio = 0 // what a client's fault does to everybody's requests is not people's doing
-	}
-	switch {
-	case l == nil && ratio >= surgeStart && base.Users >= surgeUsers && probe.hit.Users >= surgeUsers && !f.says(verdict.Crowded, !f.crowd()):
-		probe.by, probe.openedAt = bySurge, f.now
-		probe.finding.StartedAt, probe.finding.Users = probe.onset, int(probe.hit.Users)
-		f.judge(probe, verdict.Surge)
-		if f.expected(probe, verdict.Surge) != 0 || f.expected(probe, verdict.RequestLoop) != 0 {
-			f.sparedCohort(RuleMeasures, probe, "planned", "the calendar expects it: %q", f.planned(probe))
+		switch {
+		case l.open():
+			return // its scope is looked at anew as it goes on
+		case f.now-l.endedAt < reopenAfter && l.where.Equal(x.where):
+			l.finding.Over = false
+			f.followSurge(l)
 			return
 		}
-		f.adopt(probe)
-		return
-	case l == nil:
+	}
+	from, _ := f.lastHours()
+	l := f.surgeOf(x.where, from)
+	l.openedAt = f.now
+	l.onset = f.surgedFrom(l, x.times)
+	l.finding.StartedAt = l.onset
+	f.resum(l)
+	f.judge(l, verdict.Surge)
+	if f.expected(l, verdict.Surge) != 0 || f.expected(l, verdict.RequestLoop) != 0 {
+		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it: %q", f.planned(l))
 		return
 	}
-	if ratio >= surgeEnd {
-		l.lastHit = min(f.now-1, f.head)
+	f.adopt(l)
+}
+
+// surgeOf returns what a scope did from then up to now, as an incident that is not adopted.
+func (f *fleet) surgeOf(where cohort.Where, from int64) *live {
+	_, to := f.lastHours()
+	l := &live{by: bySurge, where: where, onset: from, lastHit: min(to-1, f.head)}
+	sum := f.store.Sum(where, from, to)
+	l.hit = period(&sum)
+	l.finding.Users = int(l.hit.Users)
+	return l
+}
+
+// surgedFrom returns the hour from which on up to now it is likeliest that a surge's scope did so many times as much as before.
+func (f *fleet) surgedFrom(l *live, times float64) (onset int64) {
+	_, to := f.lastHours()
+	hours := f.hoursOf(l.where, f.first-f.first%cohort.Hour, to)
+	sum, best := 0.0, math.Inf(-1)
+	for h := to - cohort.Hour; h >= l.openedAt-surgeBack; h -= cohort.Hour {
+		like := f.like(hours, h, f.first, h)
+		if turns := like.Turns > 0; hours[h] != nil {
+			sum += busy(*hours[h], turns) * math.Log(times)
+			sum -= busy(like, turns) * (times - 1)
+		}
+		if sum > best {
+			onset, best = h, sum
+		}
+	}
+	return onset
+}
+
+// followSurge keeps or resolves a surge.
+func (f *fleet) followSurge(l *live) {
+	from, to := f.lastHours()
+	if f.now-l.openedAt <= surgeLong {
+		if x, ok := f.surging(max(l.onset, to-24*cohort.Hour), to, surgeEnd, l); ok && !x.where.Excludes(l.where) {
+			l.where = x.where
+			l.onset = f.surgedFrom(l, x.times)
+			l.finding.StartedAt = l.onset
+		}
+	}
+	probe := f.surgeOf(l.where, min(from, l.lastHit+1))
+	base := f.baseline(probe)
+	turns := probe.hit.Turns > 0 && base.Turns > 0
+	ratio := busy(probe.hit, turns) / max(busy(base, turns), 1)
+	if f.says(verdict.Blamed, f.blamed(l.where, turns)) {
+		ratio = 0
+	}
+	switch {
+	case ratio >= surgeEnd:
+		l.lastHit = probe.lastHit
+	case base.Users < surgeHours:
+		return // at night a cohort is too few to tell
 	}
 	f.resum(l)
-	l.finding.Users = max(l.finding.Users, int(probe.hit.Users))
-	f.judge(l, verdict.Surge)
+	l.finding.Users = max(l.finding.Users, probe.finding.Users)
+	f.judge(l, l.Cause)
 	l.finding.Over = ratio < surgeEnd
 	f.update(l)
 }
 
-// blamed says whether a client's incident stands that moves what a surge is seen by.
-func (f *fleet) blamed() bool {
-	for _, l := range f.lives {
-		if l.by == byMeasure && l.open() && (l.Cause == verdict.RequestLoop && l.inside.Turns == 0 || l.Cause == verdict.BackgroundWork && l.inside.Turns == 0) {
-			return true
+// blamed says whether an incident stands that moves what a surge of a scope is seen by: a client's that makes requests which no turn
+// tells from people's; where no turns are sent, any that adds rows.
+func (f *fleet) blamed(where cohort.Where, turns bool) bool {
+	return slices.ContainsFunc(f.lives, func(l *live) bool {
+		switch {
+		case !l.open() || l.user != "" || l.where.Excludes(where):
+			return false
+		case l.by == byMeasure:
+			return (l.Cause == verdict.RequestLoop || l.Cause == verdict.BackgroundWork) && l.inside.Turns == 0
 		}
+		return l.by == byFlag && len(where) > 0 && !turns
+	})
+}
+
+// crowd says whether it is many who do more, rather than a few who do much: more are at work, or more stand above their own past.
+func (f *fleet) crowd(x *jump, from int64) bool {
+	if math.Log(x.people) > math.Log(x.times)/2 {
+		return true
 	}
-	return false
+	sum := f.store.Sum(x.where, from, f.now+cohort.Tick)
+	return sum.Moments != nil && f.broad(cohort.Turns, sum.Moments[cohort.Turns].Up, sum.Moments[cohort.Turns].Days, false)
 }
 
-// crowd says whether it is many who do more, rather than a few who do much.
-func (f *fleet) crowd() bool {
-	m := f.store.All.MomentSince(cohort.Turns, f.now-surgeSpan)
-	return f.broad(cohort.Turns, m.Up, m.Days, false)
-}
-
-func busy(p verdict.Period) float64 {
-	if p.Turns > 0 {
+func busy(p verdict.Period, turns bool) float64 {
+	if turns {
 		return p.Turns
 	}
 	return p.Requests

@@ -305,10 +305,9 @@ func (s *Store) Hourly(where Where, from, to int64, fn func(hour int64, leaf *Le
 		if !where.Matches(&r.Leaf.Values) {
 			continue
 		}
-		for i := range r.hours {
-			if h := r.hours[i].at; h >= from && h < to {
-				fn(h, r.Leaf, r.hours[i].cell)
-			}
+		first := sort.Search(len(r.hours), func(i int) bool { return r.hours[i].at >= from })
+		for i := first; i < len(r.hours) && r.hours[i].at < to; i++ {
+			fn(r.hours[i].at, r.Leaf, r.hours[i].cell)
 		}
 	}
 }

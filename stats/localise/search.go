@@ -185,6 +185,19 @@ func Binomial(p0, weight float64) Gain {
 	}
 }
 
+// Poisson scores Sums{amount, expected} against the expectation: the log-likelihood ratio of the candidate's own rate to it,
+// k·ln(k/μ) − (k − μ), times weight (below 1 where what is counted varies by more than independent events do), and 0 where it does not
+// exceed what was expected, or nothing was.
+func Poisson(weight float64) Gain {
+	return func(s Sums) float64 {
+		k, mu := s[0], s[1]
+		if mu <= 0 || k <= mu {
+			return 0
+		}
+		return weight * (float64(k*math.Log(k/mu)) - (k - mu))
+	}
+}
+
 // Shift scores Sums{n, Σx, Σx²} against a background mean mu and variance v > 0: n·(x̄−mu)²/2v, times weight, and 0 where
 // the mean does not lie on the side of sign.
 func Shift(mu, v, sign, weight float64) Gain {

@@ -244,6 +244,27 @@ func TestBinomialIsALikelihoodRatio(t *testing.T) {
 	}
 }
 
+// Poisson is the log-likelihood of the count at its own rate, over that at the expected one; what it weighs less is worth less, and what
+// was not to be expected at all, or does not exceed it, is worth nothing.
+func TestPoissonIsALikelihoodRatio(t *testing.T) {
+	for _, mu := range []float64{0.5, 10, 4000} {
+		for _, k := range []float64{0, 1, 12, 5000} {
+			want := 0.0
+			if k > mu {
+				want = 0.25 * (distuv.Poisson{Lambda: k}.LogProb(k) - distuv.Poisson{Lambda: mu}.LogProb(k))
+			}
+			if got := localise.Poisson(0.25)(localise.Sums{k, mu}); math.Abs(got-want) > 1e-9*(1+k) {
+				t.Errorf("%g where %g was expected: %g nats, want %g", k, mu, got, want)
+			}
+		}
+	}
+	for _, mu := range []float64{0, -1} {
+		if got := localise.Poisson(1)(localise.Sums{9, mu}); got != 0 {
+			t.Errorf("9 where %g was expected: %g nats", mu, got)
+		}
+	}
+}
+
 // The gain is the log-likelihood ratio of normal samples under a mean of their own.
 func TestShiftIsALikelihoodRatio(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))

@@ -1,0 +1,183 @@
+package detector
+
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+	"github.com/drainwatch/drainwatch/stats/localise"
+)
+
+// Whose consumption is looked at: who people are and what they work with, and of the latter also what is rolled out. What a row was
+// asked of or charged by says nothing of them.
+var (
+	whoDims  = []event.Dim{event.Plan, event.Client, event.Region, event.Surface, event.Org}
+	withDims = append(slices.Clone(whoDims), event.ClientVersion, event.Meter, event.Experiment)
+)
+
+const likeDays = 7 // that a stretch is held against
+
+// draw is what one combination of values drew in a stretch of time, and in the same stretch of each day before.
+type draw struct {
+	leaf cohort.Leaf
+	now  drawn
+	like []drawn
+}
+
+// drawn is what was drawn, and by how many people: of those with a past, who count again every cohort.SpanHours.
+type drawn struct {
+	verdict.Period
+	people float64
+}
+
+func (d *drawn) add(c *cohort.Cell) {
+	d.Add(c, 1)
+	if c.Moments != nil {
+		d.people += c.Moments[cohort.Turns].Days
+	}
+}
+
+// draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first,
+// in order of first appearance. from and to are whole hours. Cost: O(leaves · days).
+func (f *fleet) draws(from, to int64) (out []*draw) {
+	days := 0
+	byValues, byLeaf := map[[event.NumDims]string]*draw{}, map[*cohort.Leaf]*draw{}
+	add := func(shift int64, part func(*draw) *drawn) {
+		f.store.Hourly(nil, from-shift, to-shift, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+			d := byLeaf[leaf]
+			if d == nil {
+				var values [event.NumDims]string
+				for _, k := range withDims {
+					if slices.Contains(f.o.Dimensions, k) {
+						values[k] = leaf.Values[k]
+					}
+				}
+				if d = byValues[values]; d == nil {
+					d = &draw{leaf: cohort.Leaf{Values: values}, like: make([]drawn, likeDays)}
+					byValues[values] = d
+					out = append(out, d)
+				}
+				byLeaf[leaf] = d
+			}
+			part(d).add(c)
+		})
+	}
+	add(0, func(d *draw) *drawn { return &d.now })
+	for days < likeDays && from-int64(days+1)*24*cohort.Hour >= f.first {
+		k := days
+		add(int64(days+1)*24*cohort.Hour, func(d *draw) *drawn { return &d.like[k] })
+		days++
+	}
+	for _, d := range out {
+		d.like = d.like[:days]
+	}
+	return out
+}
+
+// mean returns what a combination drew in a like stretch.
+func (d *draw) mean() (m drawn) {
+	for _, x := range d.like {
+		m.Period, m.people = m.Plus(x.Period), m.people+x.people
+	}
+	n := float64(len(d.like))
+	return drawn{m.Scale(1 / n), m.people / n}
+}
+
+// amount is what is looked at of a combination: what it came to now, what was to be expected, and what it came to on the days before.
+type amount struct {
+	*draw
+	now, expected float64
+	like          []float64
+}
+
+// jump is a scope that draws several times as much as it used to, by so many times the people.
+type jump struct {
+	where         cohort.Where
+	times, people float64
+}
+
+// jumped returns the scope whose amount jumped most evidently, to at least times what was expected of it, if any did that is worth it:
+// by enough users, higher than on every day before. Users' hours come in sessions, so amounts vary by more than independent units do:
+// by how much, the days before tell, of the combinations and of the scope as a part of everybody.
+func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth func(jump) bool) (out jump, ok bool) {
+	t := newCoded()
+	sum, n := 0.0, 0.0
+	for _, a := range amounts {
+		t.add(&a.leaf, localise.Sums{a.now, a.expected, a.draw.now.people, a.mean().people})
+		if x, free := dispersion(a.like); free > 0 {
+			sum, n = sum+x*free, n+free
+		}
+	}
+	each := max(sum/max(n, 1), 1)
+	t.done(slices.DeleteFunc(slices.Clone(named), func(d event.Dim) bool { return !slices.Contains(f.o.Dimensions, d) }))
+	everybody := total(amounts, nil)
+	var narrower []localise.Cut
+	for _, c := range localise.Search(t.Table, localise.Poisson(1/each), 2) {
+		out = jump{f.where(c, t), c.Sums[0] / c.Sums[1], c.Sums[2] / c.Sums[3]}
+		days := total(amounts, out.where)
+		all, _ := dispersion(level(days, everybody))
+		switch {
+		case c.Score < f.nats(RuleMeasures) || !(c.Score*each/max(all, each) >= f.nats(RuleMeasures)) || c.Sums[0] < times*c.Sums[1]:
+		case c.Sums[2] < surgePeople || c.Sums[3] < surgePeople/2:
+		case c.Sums[0] < surgeEnd*slices.Max(days):
+		case !without(t, c, narrower, times):
+		case worth(out):
+			return out, true
+		}
+		narrower = append(narrower, c)
+	}
+	return jump{}, false
+}
+
+// without says whether a cut jumped also without those that jumped more evidently, but by too few to tell: what is theirs is not everybody's.
+func without(t *coded, c localise.Cut, others []localise.Cut, times float64) bool {
+	gone := map[int]bool{}
+	for _, o := range others {
+		for _, i := range t.RowsOf(o) {
+			gone[i] = true
+		}
+	}
+	now, expected := 0.0, 0.0
+	for _, i := range t.RowsOf(c) {
+		if !gone[i] {
+			now, expected = now+t.Rows[i][0], expected+t.Rows[i][1]
+		}
+	}
+	return now > 0 && now >= times*expected
+}
+
+// dispersion returns how many times more than independent units amounts of like stretches vary: Pearson's statistic over its degrees of
+// freedom, 0 where they tell nothing.
+func dispersion(like []float64) (x, free float64) {
+	mean, variance := stat.MeanVariance(like, nil)
+	if !(mean > 0) || len(like) < 2 {
+		return 0, 0
+	}
+	return variance / mean, float64(len(like) - 1)
+}
+
+// total returns what a scope's amounts came to on each of the days before.
+func total(amounts []amount, where cohort.Where) (days []float64) {
+	for _, a := range amounts {
+		if !where.Matches(&a.leaf.Values) {
+			continue
+		}
+		if days == nil {
+			days = make([]float64, len(a.like))
+		}
+		floats.Add(days, a.like)
+	}
+	return days
+}
+
+// level returns what days came to, were they all alike for everybody: weekends are.
+func level(days, everybody []float64) []float64 {
+	out := slices.Clone(days)
+	floats.Div(out, everybody)
+	floats.Scale(stat.Mean(everybody, nil), out)
+	return out
+}
