@@ -32,18 +32,21 @@ type draw struct {
 type drawn struct {
 	verdict.Period
 	people float64
+	dear   float64 // the users' hours, each by how dear the model is that it began with
 }
 
-func (d *drawn) add(c *cohort.Cell) {
+func (d *drawn) add(c *cohort.Cell, dear float64) {
 	d.Add(c, 1)
+	d.dear += float64(c.Users) * dear
 	if c.Moments != nil {
 		d.people += c.Moments[cohort.Turns].Days
 	}
 }
 
 // draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first,
-// in order of first appearance. from and to are whole hours. Cost: O(leaves · days).
-func (f *fleet) draws(from, to int64) (out []*draw) {
+// in order of first appearance. from and to are whole hours; dear says how dear which
+// model is. Cost: O(leaves · days).
+func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 	days := 0
 	byValues, byLeaf := map[[event.NumDims]string]*draw{}, map[*cohort.Leaf]*draw{}
 	add := func(shift int64, part func(*draw) *drawn) {
@@ -63,7 +66,7 @@ func (f *fleet) draws(from, to int64) (out []*draw) {
 				}
 				byLeaf[leaf] = d
 			}
-			part(d).add(c)
+			part(d).add(c, dear[leaf.Values[event.Model]])
 		})
 	}
 	add(0, func(d *draw) *drawn { return &d.now })
@@ -81,23 +84,26 @@ func (f *fleet) draws(from, to int64) (out []*draw) {
 // mean returns what a combination drew in a like stretch.
 func (d *draw) mean() (m drawn) {
 	for _, x := range d.like {
-		m.Period, m.people = m.Plus(x.Period), m.people+x.people
+		m.Period, m.people, m.dear = m.Plus(x.Period), m.people+x.people, m.dear+x.dear
 	}
 	n := float64(len(d.like))
-	return drawn{m.Scale(1 / n), m.people / n}
+	return drawn{m.Scale(1 / n), m.people / n, m.dear / n}
 }
 
-// amount is what is looked at of a combination: what it came to now, what was to be expected, and what it came to on the days before.
+// amount is what is looked at of a combination: what it came to now, what was to be expected, of how many people
+// now and before, and what it came to on the days before.
 type amount struct {
 	*draw
-	now, expected float64
-	like          []float64
+	now, expected  float64
+	people, before float64
+	like           []float64
 }
 
 // jump is a scope that draws several times as much as it used to, by so many times the people.
 type jump struct {
 	where         cohort.Where
 	times, people float64
+	gain          float64 // nats for it
 }
 
 // jumped returns the scope whose amount jumped most evidently, to at least times what was expected of it, if any did that is worth it:
@@ -107,7 +113,7 @@ func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth
 	t := newCoded()
 	sum, n := 0.0, 0.0
 	for _, a := range amounts {
-		t.add(&a.leaf, localise.Sums{a.now, a.expected, a.draw.now.people, a.mean().people})
+		t.add(&a.leaf, localise.Sums{a.now, a.expected, a.people, a.before})
 		if x, free := dispersion(a.like); free > 0 {
 			sum, n = sum+x*free, n+free
 		}
@@ -117,7 +123,7 @@ func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth
 	everybody := total(amounts, nil)
 	var narrower []localise.Cut
 	for _, c := range localise.Search(t.Table, localise.Poisson(1/each), 2) {
-		out = jump{f.where(c, t), c.Sums[0] / c.Sums[1], c.Sums[2] / c.Sums[3]}
+		out = jump{f.where(c, t), c.Sums[0] / c.Sums[1], c.Sums[2] / c.Sums[3], c.Score}
 		days := total(amounts, out.where)
 		all, _ := dispersion(level(days, everybody))
 		switch {

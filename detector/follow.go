@@ -36,7 +36,7 @@ func (f *fleet) follow() {
 			f.followMeasure(l)
 		case byLinks:
 			f.followFarm(l)
-		case byUser, bySurge:
+		case byUser, bySurge, byCost:
 		}
 	}
 }

@@ -45,6 +45,9 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 	if l.user != "" && !l.compared {
 		fig.Usual = f.stretches(base.Turns > 0)
 	}
+	if cause.Class == verdict.Unknown {
+		fig.Lacks = f.lacks(l)
+	}
 	if cause == verdict.CacheDiscount {
 		fig.Flag = cohort.CacheLost
 	}
@@ -123,6 +126,25 @@ func (f *fleet) adoptedIn(l *live) string {
 		}
 	}
 	return ""
+}
+
+// lacks names the fields that might tell who chose what a scope asks of, and that none of its rows carries.
+func (f *fleet) lacks(l *live) (out []string) {
+	has := map[event.Dim]bool{}
+	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
+		for d, v := range leaf.Values {
+			has[event.Dim(d)] = has[event.Dim(d)] || v != ""
+		}
+	})
+	for _, d := range []event.Dim{event.Client, event.ClientVersion, event.Experiment, event.Origin} {
+		if !has[d] {
+			out = append(out, d.String())
+		}
+	}
+	if l.inside.Turns == 0 {
+		out = append(out, "turn_id")
+	}
+	return out
 }
 
 // planned names a calendar entry that holds at the onset for the scope, as far as it goes.

@@ -91,6 +91,7 @@ const (
 	byUser
 	byLinks
 	bySurge
+	byCost
 )
 
 // open says whether it still explains its scope.

@@ -173,7 +173,7 @@ func crowdFrom(u *profile.Finding) int64 {
 // moved says whether an open incident of behaviour covers a leaf.
 func (f *fleet) moved(leaf *cohort.Leaf) bool {
 	for _, l := range f.lives {
-		if (l.by == byMeasure || l.by == bySurge) && l.open() && leaf != nil && l.where.Matches(&leaf.Values) {
+		if (l.by == byMeasure || l.by == bySurge || l.by == byCost) && l.open() && leaf != nil && l.where.Matches(&leaf.Values) {
 			return true
 		}
 	}

@@ -127,7 +127,7 @@ func (l *live) code(c *state.Coder) {
 	state.Uints(c, &l.by)
 	state.Uints(c, &l.flag)
 	state.Uints(c, &l.measure)
-	if l.by > bySurge || l.flag >= cohort.NumFlags || l.measure >= cohort.NumMoments {
+	if l.by > byCost || l.flag >= cohort.NumFlags || l.measure >= cohort.NumMoments {
 		c.Fail("an incident is seen by %d, flag %d, measure %d", l.by, l.flag, l.measure)
 	}
 	for _, w := range []*cohort.Where{&l.where, &l.dated, &l.hoursOf, &l.summed} {

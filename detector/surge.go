@@ -24,11 +24,16 @@ const (
 // watchConsumption looks, every hour, at who does more, and now and then at who has for long.
 func (f *fleet) watchConsumption() {
 	for _, l := range f.lives {
-		if l.by == bySurge && l.open() && l.silentTo == 0 {
+		switch {
+		case !l.open() || l.silentTo != 0:
+		case l.by == bySurge:
 			f.followSurge(l)
+		case l.by == byCost:
+			f.followCost(l)
 		}
 	}
 	from, to := f.lastHours()
+	f.watchCost(from, to)
 	for _, span := range []int64{surgeSpan, surgeLong} {
 		if span == surgeLong && to%(surgeLong/2) != 0 {
 			continue
@@ -47,7 +52,7 @@ func (f *fleet) lastHours() (from, to int64) {
 
 // surging returns the scope whose people did at least times as much over some whole hours, less what surges but own account for.
 func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
-	draws := slices.DeleteFunc(f.draws(from, to), func(d *draw) bool {
+	draws := slices.DeleteFunc(f.draws(from, to, nil), func(d *draw) bool {
 		return slices.ContainsFunc(f.lives, func(l *live) bool {
 			return l != own && l.by == bySurge && l.open() && l.where.Matches(&d.leaf.Values)
 		})
@@ -62,7 +67,8 @@ func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
 	turns := now.Turns > 0 && like.Turns > 0
 	amounts := make([]amount, len(draws))
 	for i, d := range draws {
-		amounts[i] = amount{draw: d, now: busy(d.now.Period, turns), expected: busy(d.mean().Period, turns)}
+		mean := d.mean()
+		amounts[i] = amount{draw: d, now: busy(d.now.Period, turns), expected: busy(mean.Period, turns), people: d.now.people, before: mean.people}
 		for _, p := range d.like {
 			amounts[i].like = append(amounts[i].like, busy(p.Period, turns))
 		}
@@ -89,7 +95,7 @@ func (f *fleet) surge(x jump) {
 	}
 	from, _ := f.lastHours()
 	l := f.surgeOf(x.where, from)
-	l.openedAt = f.now
+	l.openedAt, l.gain = f.now, x.gain
 	l.onset = f.surgedFrom(l, x.times)
 	l.finding.StartedAt = l.onset
 	f.resum(l)

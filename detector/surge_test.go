@@ -41,3 +41,46 @@ func TestSurgeOfACohort(t *testing.T) {
 		t.Errorf("ratio %v, want about 4", r.Ratio)
 	}
 }
+
+// Who is sent to dearer models by nobody knows whom is charged rightly, and no row tells whose doing it is: that is said, with what is
+// missing.
+func TestUnknownSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := load(t, "rerouted")
+	out, truth := stream(t, optionsOf(s), s)
+	label, found := truth.Incidents[0], out.final()
+	if len(found) != 1 {
+		t.Fatalf("%d incidents, want one", len(found))
+	}
+	r := found[0]
+	if r.Class != "unknown" || r.Severity == incident.Info || r.Scope.Where["region"] != "us-east-1" || len(r.Scope.Where) != 1 {
+		t.Errorf("%s, severity %s, want an unknown cause along the region", kindText(r), r.Severity)
+	}
+	if d := r.StartedAt.Sub(label.StartedAt).Abs(); d > 30*time.Minute {
+		t.Errorf("began %v off", d)
+	}
+	if r.EndedAt == nil || r.EndedAt.Sub(label.EndedAt).Abs() > 6*time.Hour {
+		t.Errorf("ended %v, want %v", r.EndedAt, label.EndedAt)
+	}
+	says := map[string]string{}
+	for _, e := range r.Evidence {
+		says[e.Code] = e.Text
+	}
+	if x := r.Factors["mix"]; x < 2 || says["mix_model"] == "" || says["missing"] == "" || says["missing_fields"] != "missing: rows carry no experiment, which might tell" {
+		t.Errorf("mix x%.2g, evidence %v", x, says)
+	}
+}
+
+// People who try a dear new model are at no fault, and are on record.
+func TestNewModelIsNobodysFault(t *testing.T) {
+	t.Parallel()
+	s := load(t, "new-model")
+	out, _ := stream(t, optionsOf(s), s)
+	found := out.final()
+	if len(found) != 1 {
+		t.Fatalf("%d incidents, want one", len(found))
+	}
+	if r := found[0]; r.Class != "organic" || r.Severity != incident.Info || len(r.Scope.Where) != 0 || r.Factors["mix"] < 2 {
+		t.Errorf("%s, severity %s, mix x%.2g, want everybody's, on record", kindText(r), r.Severity, r.Factors["mix"])
+	}
+}

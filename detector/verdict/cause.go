@@ -45,7 +45,7 @@ var (
 	ScriptedDrain = Cause{Abuse, "scripted_drain", "requests", "a script drains the account round the clock", "ask the owner whether this is their automation"}
 	Farming       = Cause{Abuse, "farming", "users", "young accounts run from one device", "look at what else the accounts share before acting"}
 
-	Surge     = Cause{Organic, "surge", "turns", "people simply do more", "nothing: planned capacity may want to know"}
+	Surge     = Cause{Organic, "surge", "turns", "people simply do more, or choose what is new and dearer", "nothing: planned capacity may want to know"}
 	PowerUser = Cause{Organic, "power_user", "turns", "one busy person", "nothing"}
 
 	UnderPrice = Cause{UnderMetering, "price", "price", "charged below the rate card", "look at the price list named in the scope"}

@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 )
 
 // cardinal is the figure that carries the verdict.
 func cardinal(f *Figures) []Evidence {
+	if f.Cause.Class == Organic || f.Cause.Class == Unknown {
+		return nil // no flag and no measure shows it
+	}
 	if f.ByMeasure {
 		x := math.Exp(f.Shift)
 		what := map[cohort.Measure]string{
@@ -140,13 +144,33 @@ func against(f *Figures, v Verdict) []Evidence {
 		if v.HasRatio {
 			add("not_a_bug", fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right", get("price"), get("rows"), get("surcharge")))
 		}
-	case Abuse, Unknown:
+	case Unknown:
+		out = append(out, unexplained(f, v, get)...)
+	case Abuse:
 	}
 	if f.Cause == Penalty {
 		add("enforcement_is_no_proof", "the accounts bear an enforcement flag, but nothing in their own usage moved before the charge: the flag is a suspect, not proof")
 	}
 	if f.Planned != "" {
 		add("planned", fmt.Sprintf("the calendar has %q here, which does not explain this factor", f.Planned))
+	}
+	return out
+}
+
+// unexplained says which causes the factors rule out, and what is missing for a verdict.
+func unexplained(f *Figures, v Verdict, get func(string) float64) (out []Evidence) {
+	if v.HasRatio {
+		out = append(out,
+			Evidence{Code: "not_a_bug", Text: fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", get("price"), get("rows"), get("surcharge")), Against: true},
+			Evidence{Code: "not_behaviour", Text: fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", get("turns"), get("requests"), get("tokens"), get("cache")), Against: true})
+	}
+	text := "missing: who or what chose these models: none is new, and the calendar knows of no change"
+	if f.Adopted == "" {
+		text += "; it came with no release, meter or experiment arm"
+	}
+	out = append(out, line("missing", text))
+	if len(f.Lacks) > 0 {
+		out = append(out, line("missing_fields", "missing: rows carry no "+strings.Join(f.Lacks, ", ")+", which might tell"))
 	}
 	return out
 }

@@ -30,13 +30,14 @@ type Figures struct {
 	Outside   cohort.Cell // sums of everything else since the onset
 	Flag      cohort.Flag // the flag that the cause is seen by
 	Measure   cohort.Measure
-	ByMeasure bool    // the cause is seen by Measure rather than Flag
-	Shift     float64 // mean log-ratio of the measure inside
-	Elsewhere float64 // and outside
-	Gain      float64 // nats for the scope
-	Loser     string  // the description that fitted as well and lost
-	Adopted   string  // the value of the scope that appeared with the onset
-	Planned   string  // the calendar entry that covers it
+	ByMeasure bool     // the cause is seen by Measure rather than Flag
+	Shift     float64  // mean log-ratio of the measure inside
+	Elsewhere float64  // and outside
+	Gain      float64  // nats for the scope
+	Loser     string   // the description that fitted as well and lost
+	Adopted   string   // the value of the scope that appeared with the onset
+	Planned   string   // the calendar entry that covers it
+	Lacks     []string // fields that might tell the cause, and that no row of the scope carries
 	HasCard   bool
 	Like      []Period           // what the scope drew in like periods before, the latest first: they tell what is usual
 	Usual     map[string]float64 // what each factor differs by of itself where Like does not tell, as a logarithm

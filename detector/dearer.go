@@ -1,0 +1,213 @@
+package detector
+
+import (
+	"math"
+	"slices"
+
+	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/verdict"
+)
+
+// Who draws more for as much, from dearer models, is charged rightly, and by no client's or meter's fault that rows could show: people may
+// have chosen them, or something chose for them. It is recorded where the model has just come, and else said as what it is: unknown.
+const (
+	dearerStart = 2.5
+	dearerEnd   = 1.5
+	dearerMoved = 0.3 // of the users' hours that have to begin with other models than before: a few speak for nobody else
+)
+
+// dearer returns the scope whose users' hours begin with dearer models, and how dear those were that they used to begin with.
+func (f *fleet) dearer(from, to int64) (x jump, usual float64, ok bool) {
+	draws := f.draws(from, to, f.dearness(from, to))
+	if len(draws) == 0 || len(draws[0].like) < surgeDays {
+		return jump{}, 0, false
+	}
+	before := usually(draws)
+	var all drawn
+	days := make([]float64, len(draws[0].like))
+	for _, d := range draws {
+		all.Users += d.now.Users
+		for k, p := range d.like {
+			days[k] += p.Users
+		}
+	}
+	amounts := make([]amount, len(draws))
+	for i, d := range draws {
+		amounts[i] = amount{draw: d, now: d.now.dear, expected: before(d) * d.now.Users, people: d.now.Users, before: d.mean().Users}
+		for k, p := range d.like {
+			amounts[i].like = append(amounts[i].like, p.dear*all.Users/max(days[k], 1))
+		}
+	}
+	x, ok = f.jumped(amounts, withDims, dearerStart, func(x jump) bool {
+		return !f.says(verdict.Blamed, f.explainedBy(x.where)) && !f.says(verdict.Crowded, f.rerouted(x.where, from, to) < dearerMoved)
+	})
+	expected, hours := 0.0, 0.0
+	for i, d := range draws {
+		if x.where.Matches(&d.leaf.Values) {
+			expected, hours = expected+amounts[i].expected, hours+d.now.Users
+		}
+	}
+	return x, expected / max(hours, 1), ok
+}
+
+// dearness returns what a row of each model costs at list price, over what a row costs.
+func (f *fleet) dearness(from, to int64) map[string]float64 {
+	list, rows, all := map[string]float64{}, map[string]float64{}, verdict.Period{}
+	f.store.Hourly(nil, from-likeDays*24*cohort.Hour, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		model := leaf.Values[event.Model]
+		list[model], rows[model] = list[model]+c.List.Float64(), rows[model]+float64(c.Rows)
+		all.Add(c, 1)
+	})
+	for model := range list {
+		if list[model] /= max(rows[model], 1) * all.List / max(all.Rows, 1); !(list[model] < math.Inf(1)) {
+			list[model] = 0 // nothing has a price
+		}
+	}
+	return list
+}
+
+// usually returns how dear the models were that a combination's hours began with on the days before; where they are few, less by
+// themselves than by its client, and there than by everybody. What is rolled out has no past of its own.
+func usually(draws []*draw) func(*draw) float64 {
+	const few = 20 // hours for which the wider figure counts
+	byClient, byWho, all := map[string]drawn{}, map[[event.NumDims]string]drawn{}, drawn{}
+	who := func(d *draw) [event.NumDims]string {
+		values := d.leaf.Values
+		for _, k := range adoptable {
+			values[k] = ""
+		}
+		return values
+	}
+	add := func(a, b drawn) drawn {
+		return drawn{Period: verdict.Period{Users: a.Users + b.Users}, dear: a.dear + b.dear}
+	}
+	for _, d := range draws {
+		client := d.leaf.Values[event.Client]
+		for _, p := range d.like {
+			all, byClient[client], byWho[who(d)] = add(all, p), add(byClient[client], p), add(byWho[who(d)], p)
+		}
+	}
+	within := func(s drawn, wider float64) float64 { return (s.dear + few*wider) / (s.Users + few) }
+	return func(d *draw) float64 {
+		return within(byWho[who(d)], within(byClient[d.leaf.Values[event.Client]], all.dear/max(all.Users, 1)))
+	}
+}
+
+// explainedBy says whether an open incident has to do with rows of a scope.
+func (f *fleet) explainedBy(where cohort.Where) bool {
+	return slices.ContainsFunc(f.lives, func(l *live) bool {
+		return l.open() && l.user == "" && (l.by == byFlag || l.by == byMeasure || l.by == byCost) && !l.where.Excludes(where)
+	})
+}
+
+// models returns how many users' hours of a scope began with which model over some whole hours.
+func (f *fleet) models(where cohort.Where, from, to int64) (hours map[string]float64, all float64) {
+	hours = map[string]float64{}
+	f.store.Hourly(where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		hours[leaf.Values[event.Model]] += float64(c.Users)
+		all += float64(c.Users)
+	})
+	return hours, max(all, 1)
+}
+
+// rerouted returns the share of a scope's users' hours that began with other models than on the days before.
+func (f *fleet) rerouted(where cohort.Where, from, to int64) (moved float64) {
+	now, n := f.models(where, from, to)
+	before, m := f.models(where, from-likeDays*24*cohort.Hour, from)
+	for _, name := range sortedKeys(now) {
+		moved += max(now[name]/n-before[name]/m, 0)
+	}
+	return moved
+}
+
+// chosen says whether most of what moved went to models that nobody had a day before, and not along a release: people try what is new.
+func (f *fleet) chosen(l *live, from, to int64) bool {
+	now, n := f.models(l.where, from, to)
+	before, m := f.models(nil, from-likeDays*24*cohort.Hour, from-24*cohort.Hour)
+	fresh, moved := 0.0, 0.0
+	for _, name := range sortedKeys(now) {
+		x := max(now[name]/n-before[name]/m, 0)
+		if moved += x; before[name] == 0 {
+			fresh += x
+		}
+	}
+	return fresh > moved/2 && f.adoptedIn(l) == ""
+}
+
+// watchCost opens the incident of those whose turns cost more.
+func (f *fleet) watchCost(from, to int64) {
+	x, usual, ok := f.dearer(from, to)
+	if !ok {
+		return
+	}
+	l := f.surgeOf(x.where, from)
+	l.by, l.base, l.gain, l.openedAt = byCost, usual, x.gain, f.now
+	l.onset = f.dearerFrom(l, f.dearness(from, to), x.times)
+	l.finding.StartedAt = l.onset
+	f.resum(l)
+	cause := verdict.Unexplained
+	if f.chosen(l, from, to) {
+		cause = verdict.Surge
+	}
+	f.judge(l, cause)
+	switch ratio := f.mixOf(l); {
+	case math.Log(ratio) < math.Log(x.times)/2:
+		return // their requests, tokens or cache moved, of which others speak
+	case f.expected(l, cause) != 0:
+		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it: %q", f.planned(l))
+		return
+	}
+	f.adopt(l)
+}
+
+// mixOf returns by how much the mix of models moved.
+func (f *fleet) mixOf(l *live) float64 {
+	for _, x := range l.finding.Verdict.Factors {
+		if x.Name == verdict.Unexplained.Factor {
+			return x.Value
+		}
+	}
+	return 1
+}
+
+// dearerFrom returns the five minutes from which on it is likeliest that a scope's hours began with models so many times as dear.
+func (f *fleet) dearerFrom(l *live, dear map[string]float64, times float64) (onset int64) {
+	fives := map[int64]*drawn{}
+	f.store.Fives(l.where, f.now-cohort.KeepFives, f.now, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		if fives[at] == nil {
+			fives[at] = &drawn{}
+		}
+		fives[at].add(c, dear[leaf.Values[event.Model]])
+	})
+	sum, best := 0.0, math.Inf(-1)
+	for _, at := range slices.Backward(sortedKeys(fives)) {
+		sum += fives[at].dear*math.Log(times) - l.base*fives[at].Users*(times-1)
+		if sum > best {
+			onset, best = at, sum
+		}
+	}
+	return onset
+}
+
+// followCost keeps on record that a scope's hours begin with dearer models, or resolves it.
+func (f *fleet) followCost(l *live) {
+	from, to := f.lastHours()
+	from = min(from, l.lastHit+1)
+	from -= from % cohort.Hour
+	var now drawn
+	dear := f.dearness(l.onset-l.onset%cohort.Hour, to)
+	f.store.Hourly(l.where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) { now.add(c, dear[leaf.Values[event.Model]]) })
+	switch {
+	case now.Users < surgeHours:
+		return
+	case now.dear >= dearerEnd*l.base*now.Users:
+		l.lastHit = min(to-1, f.head)
+	default:
+		l.finding.Over = true
+	}
+	f.resum(l)
+	l.finding.Users = max(l.finding.Users, int(now.Users))
+	f.judge(l, l.Cause)
+	f.update(l)
+}
