@@ -74,7 +74,7 @@ func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
 		}
 	}
 	return f.jumped(amounts, whoDims, times, func(x jump) bool {
-		return !f.says(verdict.Blamed, f.blamed(x.where, turns)) && !f.says(verdict.Crowded, !f.crowd(&x, from))
+		return !f.says(verdict.Blamed, f.blamed(x.where, turns)) && !f.says(verdict.Crowded, !f.crowd(&x, from, turns))
 	})
 }
 
@@ -180,12 +180,16 @@ func (f *fleet) blamed(where cohort.Where, turns bool) bool {
 }
 
 // crowd says whether it is many who do more, rather than a few who do much: more are at work, or more stand above their own past.
-func (f *fleet) crowd(x *jump, from int64) bool {
+func (f *fleet) crowd(x *jump, from int64, turns bool) bool {
 	if math.Log(x.people) > math.Log(x.times)/2 {
 		return true
 	}
 	sum := f.store.Sum(x.where, from, f.now+cohort.Tick)
-	return sum.Moments != nil && f.broad(cohort.Turns, sum.Moments[cohort.Turns].Up, sum.Moments[cohort.Turns].Days, false)
+	m := cohort.Turns
+	if !turns {
+		m = cohort.RequestsPerTurn // which stands for requests then
+	}
+	return sum.Moments != nil && f.broad(m, sum.Moments[m].Up, sum.Moments[m].Days, false)
 }
 
 func busy(p verdict.Period, turns bool) float64 {
