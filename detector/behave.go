@@ -253,10 +253,9 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
 	}
-	if f.says(verdict.Denied, f.denied(l) || f.asked(l)) ||
-		cause == verdict.RequestLoop && f.says(verdict.Turnless, l.inside.Turns == 0 && !namesClient(l.where)) {
+	if f.says(verdict.Denied, f.denied(l) || f.asked(l)) {
 		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)
-		return false // without turns, everybody's requests are a busy hour
+		return false
 	}
 	if few := f.atOnce(l, from) < float64(f.rules.MinUsers) || f.byChance(b.Measure, best.Sums[2], best.Sums[3], from); f.says(verdict.FewAtOnce, f.adoptedIn(l) == "" && few) {
 		// What is not new does not begin to fail for one user now and for another tonight: those are people's own loops and programs.

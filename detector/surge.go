@@ -179,17 +179,14 @@ func (f *fleet) blamed(where cohort.Where, turns bool) bool {
 	})
 }
 
-// crowd says whether it is many who do more, rather than a few who do much: more are at work, or more stand above their own past.
+// crowd says whether it is many who do more, rather than a few who do much: more are at work, or more stand above their own past. Requests
+// that no turn tells from a program's own are people's only if they are more people's.
 func (f *fleet) crowd(x *jump, from int64, turns bool) bool {
 	if math.Log(x.people) > math.Log(x.times)/2 {
 		return true
 	}
 	sum := f.store.Sum(x.where, from, f.now+cohort.Tick)
-	m := cohort.Turns
-	if !turns {
-		m = cohort.RequestsPerTurn // which stands for requests then
-	}
-	return sum.Moments != nil && f.broad(m, sum.Moments[m].Up, sum.Moments[m].Days, false)
+	return turns && sum.Moments != nil && f.broad(cohort.Turns, sum.Moments[cohort.Turns].Up, sum.Moments[cohort.Turns].Days, false)
 }
 
 func busy(p verdict.Period, turns bool) float64 {

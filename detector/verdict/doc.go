@@ -39,11 +39,11 @@
 //
 // Four had next to nothing to decide there. doer_script finds 4 of 6 scripts (scripted-drain, test seeds 220-225), and none is found
 // without it; without denied, 4 pages are wrong in ten worlds of agents (tuning seeds), none with it; doer_intruder finds a thief who takes
-// their time in 8 of 12 (patient-thief, test seeds 189-200), and 3 are found without it. turnless spared a page on tuning seed 1 once, and
-// decides nothing in 18 worlds without turns any more (test seeds 220-225): if no other world shows what it is for, it goes. dispersion
+// their time in 8 of 12 (patient-thief, test seeds 189-200), and 3 are found without it. dispersion
 // tells the region of a company that hardly works elsewhere in 7 of 12 (second-region, test seeds 189-200), and 1 is told without it.
-// Three are gone, since no world that may well be showed them to be worth
-// anything: busier, for few_at_once says the same; moved_most, for the measure that moved most cries first, also where a release
+// The lines on surges are from before those of cohorts were told.
+// Four are gone, since no world that may well be showed them to be worth anything: turnless, which held that more requests of everybody
+// are a busy hour where no turns are sent, for denied and few_at_once say so too (86 worlds without turns); busier, for few_at_once says the same; moved_most, for the measure that moved most cries first, also where a release
 // sends more and misses the cache, loops or works unasked as well (20 worlds); and doer_even, for what is even, and was not, is a
 // script's by its volume or is nobody's (30 worlds of scripts and workers). Without the two not a byte of 160 worlds is another.
 package verdict

@@ -27,7 +27,6 @@ const (
 	OwnPrice                                                     // a value never had a row at the learned price
 	NotMetered                                                   // the scope is not along what counts and charges
 	Denied                                                       // the scope's own sums stand where they stood
-	Turnless                                                     // more requests of everybody, without turns, are a busy hour
 	Planned                                                      // the calendar explains it
 	Released                                                     // an open incident of behaviour explains one user's volume
 	Blamed                                                       // a client's incident explains the surge
@@ -45,7 +44,7 @@ var signalNames = map[Signal]string{
 	signSignals + Signal(profile.SignNew): "doer_new_identity", signSignals + Signal(profile.SignScript): "doer_script",
 	signSignals + Signal(profile.SignSleepless): "doer_sleepless",
 	InputAlone: "input_alone", MeterCounts: "meter_counts", Adoption: "adoption", Dispersion: "dispersion", Breadth: "breadth",
-	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied", Turnless: "turnless",
+	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied",
 	Planned: "planned", Released: "released", Blamed: "blamed", Crowded: "crowded", DeviceShared: "device_shared",
 	LongAnswers: "long_answers", FewAtOnce: "few_at_once", Disordered: "disordered",
 }

@@ -27,10 +27,10 @@ func TestSignalsHaveCodesOfTheirOwn(t *testing.T) {
 // What says nothing is not noted, what is left out is neither heard nor noted.
 func TestHearing(t *testing.T) {
 	h := Hearing{Without: Signals(0).With(Denied)}
-	if h.Says(Turnless, false) || h.Says(Denied, true) || h.Told != 0 || h.Hears(Denied) || !h.Hears(Turnless) {
+	if h.Says(Planned, false) || h.Says(Denied, true) || h.Told != 0 || h.Hears(Denied) || !h.Hears(Planned) {
 		t.Errorf("%+v", h)
 	}
-	if !h.Says(Turnless, true) || !h.Told.Has(Turnless) || h.Told.Has(Denied) {
+	if !h.Says(Planned, true) || !h.Told.Has(Planned) || h.Told.Has(Denied) {
 		t.Errorf("%+v", h)
 	}
 }
