@@ -3,6 +3,7 @@
 //
 // Evidence is gathered per active ten minutes, not per minute of the clock, and against a past that is merged a day late
 // and held while evidence stands, so a jump does not teach itself; after a week of active days it is accepted, and said to be.
+// A day that strangers abroad drew most of is left out, however little it was.
 // What was said is over when who draws stops (watch.go), which the evidence that still stands does not tell.
 // The table holds at most MaxUsers; beyond that one of the longest silent goes, counted.
 //

@@ -47,16 +47,17 @@ func (f *Finding) Elsewhere() bool {
 
 // Intruder says whether somebody else seems to draw beside the owner: a new device in a new place that hardly rests, draws many of
 // the owner's days and much in each stretch, unevenly, while one of the owner's is at work too. A new computer replaces the old. Who draws
-// no more in a stretch than an owner of few stretches does, shows by never resting, abroad.
+// no more in a stretch than an owner of few stretches does, shows by never resting, abroad: in most hours of a day, or for twelve without
+// a pause.
 func (f *Finding) Intruder() bool { return f.Passes(RuleIntruder) }
 
 func (f *Finding) intruder() float64 {
-	if f.NewDevices == 0 || f.Days < 3 || f.Even() { // evenly, it is a job that has moved
+	if f.NewDevices == 0 || f.Days < threeDays || f.Even() { // evenly, it is a job that has moved
 		return 0
 	}
 	beside := f.Devices > f.NewDevices && f.NewNetworks+f.NewKeys+f.NewCountries > 0
 	if beside && f.Strange >= intruderNats && f.Ratio >= intruderTimes && f.NovelHours >= intruderHours ||
-		f.NewNetworks > 0 && f.NewCountries > 0 && f.NovelHours >= restlessHours {
+		f.NewNetworks > 0 && f.NewCountries > 0 && (f.NovelHours >= restlessHours || f.NovelHours >= intruderHours && f.Bout >= intruderHours) {
 		return f.NovelRatio
 	}
 	return 0

@@ -84,7 +84,7 @@ const (
 	endlessRatio  = 100 // so many days' volume, and hardly an hour's rest
 	intruderNats  = 2   // of volume by strangers,
 	intruderTimes = 3   // and times the past's volume an active bucket
-	intruderHours = 12  // a person on a new computer rests more,
+	intruderHours = 12  // a person on a new computer rests more, and does not do as many on end,
 	restlessHours = 16  // or never works so much of a day abroad
 	IntruderRatio = 20  // days' volume that a job in a cloud seldom draws
 	ScriptRatio   = 10  // days' volume that the owner's own new script seldom draws,
@@ -319,14 +319,26 @@ const (
 
 // intruded says whether a stranger has drawn much of late.
 func (u *User) intruded() bool {
-	if u.pastDays < 3 || bits.OnesCount32(u.novelAwake) < intrudedHours || u.dayNovel*u.pastDays < intrudedRatio*u.past.volume() {
+	if u.pastDays < threeDays || bits.OnesCount32(u.novelAwake) < intrudedHours || u.dayNovel*u.pastDays < intrudedRatio*u.past.volume() {
 		return false
 	}
+	return u.abroad()
+}
+
+// abroad says whether a device, a network and a country came within a day.
+func (u *User) abroad() bool {
 	now := uint32(u.bucket / 1e9)
 	devices, _, _ := u.ids[device].fresh(now)
 	networks, _, _ := u.ids[network].fresh(now)
 	countries, _, _ := u.ids[country].fresh(now)
 	return devices > 0 && networks > 0 && countries > 0
+}
+
+// wasAnother says whether strangers drew most of today: a day of theirs is no past of the owner's, however little of it there is yet. A day
+// after they came they are who the user is now.
+func (u *User) wasAnother() bool {
+	today := min(u.dayVolume, u.today.volume()) // the one holds what is left of yesterday, the other does not leak as dayNovel does
+	return u.dayNovel > today/2 && u.abroad()
 }
 
 // isAnother says whether strangers draw so much that what is done now is no measure of the user: held against the user's own past it

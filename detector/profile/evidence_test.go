@@ -403,3 +403,60 @@ func TestAStrangerNeedNotHurry(t *testing.T) {
 		}
 	}
 }
+
+// A stranger abroad need not be there for most of a day: half a day without a pause is nobody's first on a new computer. Three days
+// are past enough, though none of them counts in full once another has come.
+func TestAStrangerWithoutAPause(t *testing.T) {
+	u := &User{}
+	for d := int32(20000); d < 20003; d++ {
+		u.dayNo, u.today = d, Counts{Buckets: 6, Credits: 1}
+		u.learn(d + 1)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Finding)
+		want   bool
+	}{
+		{"half a day on end", func(*Finding) {}, true},
+		{"with a pause", func(f *Finding) { f.Bout = 6 }, false},
+		{"with a pause, and most of a day", func(f *Finding) { f.Bout, f.NovelHours = 6, 16 }, true},
+		{"the owner goes on where the new device stopped", func(f *Finding) { f.NovelHours = 9 }, false},
+		{"at home", func(f *Finding) { f.NewCountries = 0 }, false},
+		{"on a device of the owner's", func(f *Finding) { f.NewDevices = 0 }, false},
+		{"ten days' volume", func(f *Finding) { f.NovelRatio = 10 }, false},
+		{"an account of three days", func(f *Finding) { f.Days = float64(u.pastDays) }, true},
+		{"an account of two", func(f *Finding) { f.Days = 2 }, false},
+	} {
+		f := Finding{NewDevices: 1, NewNetworks: 1, NewCountries: 1, Devices: 1, NovelHours: 13, Bout: 12, NovelRatio: 30, Days: 10, Evenness: 1}
+		if c.change(&f); f.Intruder() != c.want {
+			t.Errorf("%s: intruder %v", c.name, f.Intruder())
+		}
+	}
+}
+
+// A day that strangers abroad drew most of is no past of the owner's, however little it is; what they draw from the next day on is, if
+// nothing is said of it by then.
+func TestAnEveningOfStrangersTeachesNothing(t *testing.T) {
+	for u := range uint64(10) {
+		after := func(evenings int64) (perDay float64) {
+			table, _ := newHeard()
+			p := &person{rng: rand.New(rand.NewPCG(u, 8)), from: 9, to: 17, device: "laptop"}
+			for d := range 5 + max(evenings, 1) {
+				p.live(table, "u", d, 1, 1, false)
+				for b := 19 * cohort.Hour; b < day && d >= 5 && d < 5+evenings; b += Bucket {
+					e, q := charge("u", monday+d*day+b, 4)
+					e.Device, e.ASN, e.Country = "machine", "AS666", "NZ"
+					table.Fold(e, plain, 0, q)
+				}
+			}
+			e, q := charge("u", monday+(5+max(evenings, 1))*day+9*cohort.Hour, 1)
+			table.Fold(e, plain, 0, q)
+			x := table.user("u")
+			return float64(x.past.volume() / x.pastDays)
+		}
+		none, one, two := after(0), after(1), after(2)
+		if one > 1.1*none || one < 0.8*none || two < 1.2*none {
+			t.Errorf("user %d: a day of the past is %.3g, %.3g after an evening of strangers, %.3g after two", u, none, one, two)
+		}
+	}
+}

@@ -13,6 +13,7 @@ const Bucket = int64(600e9)
 const (
 	day         = int64(86400e9)
 	dayDecay    = 0.97         // of the past, an active day
+	threeDays   = 2.9          // of past on end, decayed so
 	dayCap      = 48           // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
 	evenGaps    = 12           // gaps of a bucket that say how even they are
 	evenBuckets = 6            // buckets over which that is averaged
@@ -231,7 +232,9 @@ func (u *User) newDay(no int32, held bool) (accept bool) {
 			accept = u.heldDays >= acceptDays
 		} else {
 			u.heldDays, u.recent = 0, Counts{}
-			u.learn(no)
+			if !u.wasAnother() {
+				u.learn(no)
+			}
 		}
 	}
 	u.today, u.logsToday = Counts{}, spread{}
