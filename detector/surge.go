@@ -180,9 +180,13 @@ func (f *fleet) blamed(where cohort.Where, turns bool) bool {
 }
 
 // crowd says whether it is many who do more, rather than a few who do much: more are at work, or more stand above their own past. Requests
-// that no turn tells from a program's own are people's only if they are more people's.
+// that no turn tells from a program's own are people's only if they are about as many more people's.
 func (f *fleet) crowd(x *jump, from int64, turns bool) bool {
-	if math.Log(x.people) > math.Log(x.times)/2 {
+	share := 0.5
+	if !turns {
+		share = 0.8
+	}
+	if math.Log(x.people) > share*math.Log(x.times) {
 		return true
 	}
 	sum := f.store.Sum(x.where, from, f.now+cohort.Tick)
