@@ -20,6 +20,8 @@ func (f *Finding) script() float64 {
 			return f.DayRatio
 		case f.pressure >= scriptNats:
 			return f.DayRatio / (doubtRatio / ScriptRatio)
+		case f.unbroken() && (!f.OwnKey || f.Elsewhere()):
+			return f.DayRatio / (pausesRatio / ScriptRatio)
 		case f.Ratio >= scriptTimes && f.AwakeHours >= sleeplessHours:
 			return f.DayRatio / (endlessRatio / ScriptRatio)
 		}
@@ -29,6 +31,10 @@ func (f *Finding) script() float64 {
 	}
 	return 0
 }
+
+// unbroken says whether even gaps have gone on for longer than a person's day with hardly a stretch without rows. A job of an owner's
+// runs when there is something to do.
+func (f *Finding) unbroken() bool { return f.At-f.EvenSince >= pausesNotFor && f.Duty >= pausesNot }
 
 // Sleepless says whether somebody draws far beyond the user's days for a day on end, or without an hour's pause for so long that it
 // is no person's day.

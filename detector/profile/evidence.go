@@ -43,6 +43,7 @@ type Finding struct {
 	NewFrom, NewSince      int64   // when the first of those came, and the first of the kind that turned new last
 	CrowdFrom              int64   // when both a device and a network had come, as it was when several had; 0 unknown
 	EvenSince              int64   // start of the stretch of even gaps, 0 if there is none
+	Duty                   float64 // share of the buckets since then that have rows
 	OwnKey                 bool    // a key was first seen when that began
 	Past                   float64 // active buckets that the past stands on
 	NewDevices, Devices    int     // first seen within a day, and seen within a day
@@ -77,10 +78,13 @@ const (
 	SuspectRows   = 10
 	leastPast     = 2 // active buckets of past without which nobody is accused
 	crowd         = 4
-	CrowdRatio    = 2.5 // days' volume
-	scriptNats    = 14  // of volume: an owner's script runs long, a drain's draws much in each stretch as well;
-	scriptPast    = 6   // where as many active buckets of past, three days and its evenness are known;
-	scriptTimes   = 3   // or so many times the past's an active bucket,
+	CrowdRatio    = 2.5   // days' volume
+	scriptNats    = 14    // of volume: an owner's script runs long, a drain's draws much in each stretch as well;
+	scriptPast    = 6     // where as many active buckets of past, three days and its evenness are known;
+	scriptTimes   = 3     // or so many times the past's an active bucket,
+	pausesNot     = 0.985 // of the stretches since the even gaps began that have rows,
+	pausesNotFor  = 10 * cohort.Hour
+	pausesRatio   = 20  // and so many days' volume, of which less in each stretch is needed;
 	endlessRatio  = 100 // so many days' volume, and hardly an hour's rest
 	intruderNats  = 2   // of volume by strangers,
 	intruderTimes = 3   // and times the past's volume an active bucket
@@ -110,7 +114,7 @@ const (
 // drew: ln(0.6 + 0.4·min(y/2m, 8)), and leaking twice as fast while they draw nothing.
 // A low bound on a bucket and one that falls with the user's usual day tell a drain from a bout of work better than large
 // bounds do: on the frontier that was worth a third of the time.
-func (t *Table) weigh(u *User, c, b *Counts) {
+func (t *Table) weigh(u *User, c, b *Counts, even bool) {
 	p := t.priorOf(u, b)
 	if v := c.volume(); v > 0 {
 		log := float32(math.Log(float64(v)))
@@ -155,7 +159,7 @@ func (t *Table) weigh(u *User, c, b *Counts) {
 		f.User = string(u.key)
 		t.weighed(f)
 	}
-	t.tell(u, &f, known && f.Strong() > 0, float64(c.volume()) > bar)
+	t.tell(u, &f, known && f.Strong() > 0, float64(c.volume()) > bar, even)
 }
 
 // mean returns the mean volume of an active bucket. The prior's counts for its weight where there is no past, and for ever less
@@ -232,6 +236,9 @@ func (t *Table) finding(u *User, c *Counts, m float32, p *prior) Finding {
 	}
 	if f.Days > 0 && mean > 0 {
 		f.DayRatio, f.NovelRatio = float64(u.dayVolume/mean), float64(u.dayNovel/mean)
+	}
+	if u.evenSince != 0 {
+		f.Duty = max(0, 1-float64(u.slow.idle)/float64((u.bucket-u.evenSince)/Bucket+1))
 	}
 	f.EvenSince, f.NovelHours = u.evenSince, bits.OnesCount32(u.novelAwake)
 	now := uint32((u.bucket + Bucket) / 1e9)

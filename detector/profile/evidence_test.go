@@ -32,7 +32,7 @@ func TestEvidenceFollowsItsFormula(t *testing.T) {
 				novel = y * rapid.Float64Range(0.1, 1).Draw(t, "share")
 			}
 			u.now, u.novelNow = Counts{Rows: 1, Buckets: 1, List: float32(y)}, float32(novel)
-			table.weigh(u, &u.now, &past)
+			table.weigh(u, &u.now, &past, false)
 
 			mean, n, w := 0.0, 0.0, 1.0
 			for _, x := range slices.Backward(logs) {
@@ -275,6 +275,21 @@ func TestScript(t *testing.T) {
 		{"the same so long and so restlessly that it is out of all proportion", func(f *Finding) {
 			f.pressure, f.Evidence, f.Ratio, f.AwakeHours, f.DayRatio = 5, 5, 3, 22, 110
 		}, true},
+		{"little in each stretch, but without a pause for eleven hours, twenty days' volume", func(f *Finding) {
+			f.pressure, f.Evidence, f.EvenSince, f.Duty, f.DayRatio = 0, 0, f.At-11*cohort.Hour, 0.985, 21
+		}, true},
+		{"the same on a key made for it on the owner's machine", func(f *Finding) {
+			f.pressure, f.Evidence, f.EvenSince, f.Duty, f.DayRatio, f.OwnKey, f.NewKeys = 0, 0, f.At-11*cohort.Hour, 1, 21, true, 1
+		}, false},
+		{"with pauses: there is not always something to do", func(f *Finding) {
+			f.pressure, f.Evidence, f.EvenSince, f.Duty, f.DayRatio = 0, 0, f.At-11*cohort.Hour, 0.95, 60
+		}, false},
+		{"no longer than a person's day", func(f *Finding) {
+			f.pressure, f.Evidence, f.EvenSince, f.Duty, f.DayRatio = 0, 0, f.At-9*cohort.Hour, 1, 60
+		}, false},
+		{"less than twenty days' volume", func(f *Finding) {
+			f.pressure, f.Evidence, f.EvenSince, f.Duty, f.DayRatio = 0, 0, f.At-11*cohort.Hour, 1, 19
+		}, false},
 		{"of an account too new to be judged by volume alone", func(f *Finding) { f.Evidence, f.Past = 0, 8 }, true},
 		{"of one of which next to nothing is known", func(f *Finding) { f.Evidence, f.Past = 0, 3 }, false},
 		{"too little to be more than a chore", func(f *Finding) { f.DayRatio = 5 }, false},
@@ -293,6 +308,74 @@ func TestScript(t *testing.T) {
 		c.change(&f)
 		if f.Script() != c.want {
 			t.Errorf("%s: %v", c.name, !c.want)
+		}
+	}
+}
+
+// A script of three to seven rows every ten minutes that draws no more in each than its owner does is told once it has not paused for a
+// person's day, from when it began to when it ended; not one that was always there, that pauses, that asks every seven minutes, or a
+// person's busy day.
+func TestASlowScript(t *testing.T) {
+	const days, begins, lasts = 6, 6*day + 3*cohort.Hour + 120*1e9, 18 * cohort.Hour
+	for _, c := range []struct {
+		name   string
+		every  int64 // ns between rows
+		jitter float64
+		always bool    // since the first day
+		pauses int     // one in so many stretches has no rows
+		finds  float64 // of twenty users
+	}{
+		{"five rows", 120e9, 0.03, false, 0, 1},
+		{"three rows, jittered by a quarter", 180e9, 0.25, false, 0, 1},
+		{"a slow cron that was always there", 120e9, 0.03, true, 0, 0},
+		{"one that pauses", 120e9, 0.03, false, 12, 0},
+		{"a check every seven minutes", 420e9, 0.03, false, 0, 0},
+		{"a person's busy day", 120e9, 1.9, false, 0, 0},
+	} {
+		found := 0.0
+		for u := range uint64(20) {
+			table, h := newHeard()
+			p := &person{rng: rand.New(rand.NewPCG(u, 5)), from: 12, to: 13, device: "laptop"}
+			at, end := monday+begins, monday+begins+lasts
+			play := func(from, to int64) (last int64) {
+				for at := from; at < to; at += int64(float64(c.every) * (1 + c.jitter*(p.rng.Float64()-0.5))) {
+					if c.pauses > 0 && at/Bucket%int64(c.pauses) == 0 {
+						continue
+					}
+					e, q := charge("u", at, 0.8*float64(c.every)/120e9)
+					if e.Device = "laptop"; c.always {
+						e.Credits, q.Expected = e.Credits/30, q.Expected/30
+						if at >= monday+begins {
+							e.Credits, q.Expected = e.Credits*30, q.Expected*30
+						}
+					}
+					table.Fold(e, plain, 0, q)
+					last = at
+				}
+				return last
+			}
+			if c.always {
+				play(monday, monday+begins)
+			} else {
+				p.live(table, "u", 0, days, 1, false)
+			}
+			last := play(at, end)
+			table.Close(end + day)
+			table.Calm(end + day)
+			for _, f := range h.of(Drain) {
+				if f.Script() {
+					if found++; math.Abs(float64(f.EvenSince-at)) > float64(2*Bucket) {
+						t.Errorf("%s: user %d: since %d s after it began", c.name, u, (f.EvenSince-at)/1e9)
+					}
+					break
+				}
+			}
+			if calm := h.of(Calm); c.finds > 0 && (len(calm) != 1 || last-calm[0].Last > 2*Bucket) {
+				t.Errorf("%s: user %d: ended %+v, want %d", c.name, u, calm, last)
+			}
+		}
+		if found /= 20; math.Abs(found-c.finds) > 0.1*c.finds {
+			t.Errorf("%s: told of %.2f of users, want %.2f", c.name, found, c.finds)
 		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 	hasCreated
 	hasShort
 	hasBout
-	packedParts = iota
+	hasSlow // the last that there is room for
 )
 
 var errPacked = errors.New("packed user is cut off or corrupt")
@@ -62,7 +62,7 @@ func (u *User) settle() {
 	}
 	for _, p := range [...]*float32{
 		&u.pastDays, &u.pastActive, &u.logsToday.n, &u.logsToday.sum, &u.logsToday.squares, &u.logsPast.n, &u.logsPast.sum, &u.logsPast.squares,
-		&u.volume, &u.novel, &u.strange, &u.dayVolume, &u.dayNovel, &u.lately.n, &u.lately.sum, &u.evenness.n, &u.evenness.sum,
+		&u.volume, &u.novel, &u.strange, &u.dayVolume, &u.dayNovel, &u.slow.sum, &u.slow.squares, &u.lately.n, &u.lately.sum, &u.evenness.n, &u.evenness.sum,
 		&u.short.credits, &u.short.rows, &u.short.requests, &u.bout.pace, &u.bout.mean, &u.bout.variance,
 	} {
 		round(p)
@@ -175,6 +175,10 @@ func (u *User) pack(dst []byte, leaf uint32) []byte {
 	if part(hasEvenSince, u.evenSince != 0) {
 		dst = u.appendBucket(dst, u.evenSince)
 	}
+	if part(hasSlow, u.slow != pool{}) {
+		dst = appendFloat(appendFloat(append(dst, u.slow.gaps, u.slow.idle), u.slow.sum), u.slow.squares)
+		dst = u.appendNumber(dst, u.slow.from)
+	}
 	for i, a := range [...]average{u.lately, u.evenness} {
 		if part(hasLately<<i, a != average{}) {
 			dst = appendFloat(appendFloat(dst, a.n), a.sum)
@@ -207,7 +211,7 @@ func (u *User) unpack(src []byte, last int64) (leaf uint32, rest []byte, err err
 	parts := r.uint32()
 	flags := u.flags
 	u.flags = nil
-	if parts>>packedParts != 0 || last < 0 || last%grain != 0 {
+	if last < 0 || last%grain != 0 {
 		return 0, src, errPacked
 	}
 	age := r.uvarint(uint64(last / grain))
@@ -282,6 +286,11 @@ func (u *User) unpack(src []byte, last int64) (leaf uint32, rest []byte, err err
 	}
 	if parts&hasEvenSince != 0 {
 		u.evenSince = u.readBucket(&r)
+	}
+	if parts&hasSlow != 0 {
+		u.slow.gaps, u.slow.idle = r.byte(), r.byte()
+		u.slow.sum, u.slow.squares = r.float(), r.float()
+		u.slow.from = u.readNumber(&r)
 	}
 	for i, a := range [...]*average{&u.lately, &u.evenness} {
 		if parts&(hasLately<<i) != 0 {

@@ -61,7 +61,7 @@ func drawUser(t *rapid.T) *User {
 				fill(v.Elem(), path)
 			}
 		case rapid.IntRange(0, 2).Draw(t, path) == 0: // zero, or what stands
-		case slices.Contains([]string{".weighedIn", ".saidIn", ".strongIn"}, path):
+		case slices.Contains([]string{".weighedIn", ".saidIn", ".strongIn", ".slow.from"}, path):
 			v.SetInt(int64(u.number()) - rapid.Int64Range(0, 10_000).Draw(t, path))
 		case slices.Contains([]string{".since", ".evenSince"}, path):
 			v.SetInt(u.bucket - Bucket*rapid.Int64Range(0, 10_000).Draw(t, path))

@@ -68,7 +68,7 @@ func (f *Finding) Code(c *state.Coder) {
 	cohort.CodeLeaf(c, &f.Leaf)
 	state.Uints(c, &f.Flag)
 	state.Ints(c, &f.At, &f.Since, &f.Last, &f.Rows, &f.NewFrom, &f.NewSince, &f.CrowdFrom, &f.EvenSince)
-	state.Floats(c, &f.Evidence, &f.Novel, &f.Strange, &f.Score, &f.Ratio, &f.Observed, &f.Expected, &f.DayRatio, &f.Days, &f.NovelRatio, &f.Past,
+	state.Floats(c, &f.Evidence, &f.Novel, &f.Strange, &f.Score, &f.Ratio, &f.Observed, &f.Expected, &f.DayRatio, &f.Days, &f.Duty, &f.NovelRatio, &f.Past,
 		&f.Bout, &f.Evenness, &f.PastEvenness, &f.pressure)
 	state.Ints(c, &f.NovelHours, &f.NewDevices, &f.Devices, &f.NewNetworks, &f.Networks, &f.NewKeys, &f.NewCountries, &f.AwakeHours)
 	c.Bools(&f.OwnKey)

@@ -303,8 +303,8 @@ func (t *Table) close(u *User) {
 	if base.Buckets >= minPast && base.Requests >= minRequests && u.leaf != nil && u.strangeNow == 0 && !u.isAnother() {
 		t.measure(u, c, &base)
 	}
-	u.even()
-	t.weigh(u, c, &base)
+	even := u.even()
+	t.weigh(u, c, &base, even)
 	if u.flags != nil {
 		righted := u.flags.fade(c, u.past.Buckets >= minPast, t.SuspectRows)
 		for f := range cohort.NumFlags {

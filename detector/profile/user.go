@@ -15,7 +15,9 @@ const (
 	dayDecay    = 0.97         // of the past, an active day
 	threeDays   = 2.9          // of past on end, decayed so
 	dayCap      = 48           // active buckets that one day counts for at most: a drain of 133 would count for a week otherwise
-	evenGaps    = 12           // gaps of a bucket that say how even they are
+	evenGaps    = 12           // gaps of a bucket, or of several that have few, that say how even they are
+	pooledGaps  = 2            // without which a bucket is left out of those: one gap is always shorter than the bucket, as any other
+	evenHint    = 4            // that say something of it before those are as many
 	evenBuckets = 6            // buckets over which that is averaged
 	acceptDays  = 7            // active days for which evidence stands until the user is taken to have changed
 	longDays    = 7 / math.Ln2 // days that a window which halves in seven stands on
@@ -111,7 +113,8 @@ type User struct {
 	standing            Counts  // drawn since then
 	bout                bout
 	ids                 [numKinds]identities
-	evenSince           int64   // start of the stretch in which they were even
+	evenSince           int64 // start of the stretch in which they were even
+	slow                pool
 	lately              average //  of the coefficients of variation of the latest buckets' gaps
 	evenness            average // and of the past's
 }
@@ -175,24 +178,78 @@ func (s *spread) cv() float64 {
 // open says whether there are rows in the present bucket.
 func (u *User) open() bool { return u.now.Rows+u.now.Penalties > 0 }
 
-// even takes the closed bucket's gaps into what is known of how evenly the user's rows come. Short buckets look even by chance.
-func (u *User) even() {
-	cv := u.gaps.cv()
-	if u.gaps.n < evenGaps || math.IsNaN(cv) {
-		return
+// even takes the closed bucket's gaps into what is known of how evenly the user's rows come, and says whether they come so now. Few
+// gaps look even by chance, so those of a slow script are pooled over the buckets of a bout until they are as many as say it in one.
+func (u *User) even() (now bool) {
+	p := &u.slow
+	idle := u.number() - u.weighedIn - 1
+	if u.evenSince != 0 {
+		p.idle = uint8(min(int32(p.idle)+max(idle, 0), math.MaxUint8))
+	}
+	if idle >= boutPause || u.gaps.n >= evenGaps {
+		if p.gaps >= evenHint {
+			g := p.spread()
+			u.knowEven(evenFew(g.cv()), g.n/evenGaps)
+		}
+		*p = pool{idle: p.idle}
+	}
+	if u.gaps.n < pooledGaps {
+		return false
+	}
+	cv, from := u.gaps.cv(), u.bucket
+	if u.gaps.n < evenGaps {
+		if p.gaps == 0 {
+			p.from = u.number()
+		}
+		g := p.spread()
+		g.add(&u.gaps, 1)
+		if cv, from = evenFew(g.cv()), int64(p.from)*Bucket; g.n < evenGaps {
+			p.gaps, p.sum, p.squares = uint8(g.n), g.sum, g.squares
+			return u.evenSince != 0 && p.gaps >= evenHint && cv < evenAt/5
+		}
+		*p = pool{idle: p.idle}
+	}
+	if math.IsNaN(cv) {
+		return false
 	}
 	u.lately.fade(1 - 1.0/evenBuckets)
 	u.lately.observe(float32(cv))
 	switch {
 	case cv >= evenAt && u.evenly() >= evenAt:
-		u.evenSince = 0
+		u.evenSince, p.idle = 0, 0
 	case cv < evenAt && u.evenSince == 0:
-		u.evenSince = u.bucket
+		u.evenSince = from
 	}
+	u.knowEven(cv, 1)
+	return cv < evenAt
+}
+
+// pool is the gaps of a bout's buckets of which none has enough to say how even they are.
+type pool struct {
+	sum, squares float32
+	from         int32 // number of the first of those buckets
+	gaps         uint8
+	idle         uint8 // buckets without rows since User.evenSince, up to 255
+}
+
+func (p *pool) spread() spread { return spread{float32(p.gaps), p.sum, p.squares} }
+
+// evenFew returns the coefficient of variation that pooled gaps are taken to have. All are shorter than a bucket, and so alike by that alone:
+// they are a machine's at half of evenAt, else as uneven as a person's at least.
+func evenFew(cv float64) float64 {
+	if cv < evenAt/2 {
+		return cv
+	}
+	return max(cv, 1)
+}
+
+// knowEven takes a coefficient of variation into the past's, w of one.
+func (u *User) knowEven(cv float64, w float32) {
 	settled := u.evenSince == 0 || u.bucket-u.FirstAt < 2*day || u.bucket-u.evenSince > evenAccepted
-	if settled && !u.held() && u.novel == 0 {
-		u.evenness.fade(0.99)
-		u.evenness.observe(float32(cv))
+	if settled && !math.IsNaN(cv) && !u.held() && u.novel == 0 {
+		u.evenness.fade(1 - 0.01*w)
+		u.evenness.n += w
+		u.evenness.sum += w * float32(cv)
 	}
 }
 

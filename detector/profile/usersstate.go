@@ -314,13 +314,13 @@ func (u *User) code(c *state.Coder) {
 		s.code(c)
 	}
 	c.Floats32(&u.pastDays, &u.pastActive, &u.volume, &u.novel, &u.novelNow, &u.strange, &u.strangeNow, &u.dayVolume, &u.dayNovel,
-		&u.short.credits, &u.short.rows, &u.short.requests, &u.lately.n, &u.lately.sum, &u.evenness.n, &u.evenness.sum)
-	state.Ints(c, &u.created, &u.dayNo, &u.hourNo, &u.freshMeasure, &u.dayMeasure, &u.weighedIn, &u.saidIn, &u.strongIn)
+		&u.short.credits, &u.short.rows, &u.short.requests, &u.slow.sum, &u.slow.squares, &u.lately.n, &u.lately.sum, &u.evenness.n, &u.evenness.sum)
+	state.Ints(c, &u.created, &u.dayNo, &u.hourNo, &u.freshMeasure, &u.dayMeasure, &u.slow.from, &u.weighedIn, &u.saidIn, &u.strongIn)
 	state.Uints(c, &u.awake, &u.novelAwake)
 	for i := range u.turns {
 		state.Uints(c, &u.turns[i])
 	}
-	state.Uints(c, &u.turnAt, &u.dayOf, &u.heldDays, &u.bout.large, &u.bout.length)
+	state.Uints(c, &u.turnAt, &u.dayOf, &u.heldDays, &u.slow.gaps, &u.slow.idle, &u.bout.large, &u.bout.length)
 	c.Bools(&u.said)
 	c.Floats32(&u.bout.pace, &u.bout.mean, &u.bout.variance)
 	state.Opt(c, &u.flags, func(s *flagState) {

@@ -133,9 +133,8 @@ func (t *Table) note(u *User, f *Finding, doer Doer) *watched {
 }
 
 // goesOn says whether the closed bucket has something of what was said; doer is who it shows itself, large that much
-// was drawn. After a thief a machine may come.
-func (w *watched) goesOn(u *User, f *Finding, doer Doer, large bool) bool {
-	even := u.gaps.n >= evenGaps && u.gaps.cv() < evenAt
+// was drawn, even that it came evenly. After a thief a machine may come.
+func (w *watched) goesOn(u *User, f *Finding, doer Doer, large, even bool) bool {
 	runs := doer == Machine && (even || f.Sleepless()) // and is no busy owner, whatever evidence stands
 	switch {
 	case w.doer != Machine && !(w.over != 0 && runs):
@@ -166,8 +165,8 @@ func (w *watched) crowded(u *User) bool {
 }
 
 // tell says what a closed bucket shows: that a drain begins or goes on, hourly, or that volume is as ever. strong says that some rule
-// cries, large that the bucket adds to the evidence of volume.
-func (t *Table) tell(u *User, f *Finding, strong, large bool) {
+// cries, large that the bucket adds to the evidence of volume, even that its rows come evenly.
+func (t *Table) tell(u *User, f *Finding, strong, large, even bool) {
 	doer := Owner
 	if strong {
 		u.strongIn = u.number()
@@ -178,7 +177,7 @@ func (t *Table) tell(u *User, f *Finding, strong, large bool) {
 		f.CrowdFrom = w.crowdFrom
 	}
 	said := w != nil && w.doer != Owner
-	goes := !said || w.goesOn(u, f, doer, large)
+	goes := !said || w.goesOn(u, f, doer, large, even)
 	again := said && goes && w.over != 0 && (strong || w.doer != Machine && !w.mild && u.bucket-w.over < goesOnFor)
 	switch {
 	case again, strong && goes && (!u.said || u.number()-u.saidIn >= int32(cohort.Hour/Bucket)):

@@ -37,6 +37,9 @@ func JudgeDrain(f *profile.Finding, cause Cause) Verdict {
 		before = "of users of the same plan, client, model and organisation, who are much alike, as the account is new"
 	}
 	v.Evidence = append(v.Evidence, figure("against_own_past", fmt.Sprintf("%.3g credits at list price an active ten minutes, against %.3g %s: x%.2g", f.Observed, f.Expected, before, f.Ratio), f.Observed, f.Expected))
+	if cause.Name == ScriptedDrain.Name && f.Ratio < 3 {
+		v.Evidence = append(v.Evidence, figure("day_volume", fmt.Sprintf("the last day drew x%.2g of a usual day: not by more at a time but by hardly ever pausing", f.DayRatio), f.DayRatio, 1))
+	}
 	if f.NewDevices+f.NewNetworks+f.NewKeys+f.NewCountries > 0 {
 		v.Evidence = append(v.Evidence, line("new_identity", fmt.Sprintf("first seen within a day: %d devices, %d networks, %d keys, %d countries; at work within a day: %d devices, %d networks", f.NewDevices, f.NewNetworks, f.NewKeys, f.NewCountries, f.Devices, f.Networks)))
 	} else {
