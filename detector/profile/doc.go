@@ -57,7 +57,7 @@
 // On twelve worlds of another generator that nothing here was fitted to before (300 to 5,000 accounts; an hour's requests times ten to twenty
 // for 12 to 30 hours, as evenly as a clock, on the owner's machine) it finds six, ten to fourteen hours after they began; none was found before. Of the
 // others four drew 8 to 15 of the account's days in one, as an owner's new job does, and two had hardly a past to be held against. There is no more to
-// be had: eight honest checks every seven minutes (look-alike health-check) draw 19 to 48 days' volume in one without a pause, and are spared only by
+// be had: eight honest checks every seven minutes (look-alike health-check) draw 19 to 48 times the usual (three of them, in one world each), and are spared only by
 // having fewer than three rows a stretch. One every three minutes would be told.
 //
 // Not reachable by volume alone: a jump inside the user's own hours (none found), five times, and anything among people as restless
