@@ -51,14 +51,15 @@ func (f *fleet) dearer(from, to int64) (x jump, usual float64, ok bool) {
 	return x, expected / max(hours, 1), ok
 }
 
-// dearness returns what a row of each model costs at list price, over what a row costs.
+// dearness returns what a row of each model costs at list price, over what a row costs, as of the last day.
 func (f *fleet) dearness(from, to int64) map[string]float64 {
 	list, rows, all := map[string]float64{}, map[string]float64{}, verdict.Period{}
-	f.store.Hourly(nil, from-likeDays*24*cohort.Hour, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		model := leaf.Values[event.Model]
-		list[model], rows[model] = list[model]+c.List.Float64(), rows[model]+float64(c.Rows)
-		all.Add(c, 1)
-	})
+	for h := from - 24*cohort.Hour; h < to; h += cohort.Hour {
+		for _, x := range f.hour(h) {
+			list[x.model], rows[x.model] = list[x.model]+x.List, rows[x.model]+x.Rows
+			all = all.Plus(x.Period)
+		}
+	}
 	for model := range list {
 		if list[model] /= max(rows[model], 1) * all.List / max(all.Rows, 1); !(list[model] < math.Inf(1)) {
 			list[model] = 0 // nothing has a price
@@ -178,7 +179,8 @@ func (f *fleet) dearerFrom(l *live, dear map[string]float64, times float64) (ons
 		if fives[at] == nil {
 			fives[at] = &drawn{}
 		}
-		fives[at].add(c, dear[leaf.Values[event.Model]])
+		fives[at].Users += float64(c.Users)
+		fives[at].dear += float64(c.Users) * dear[leaf.Values[event.Model]]
 	})
 	sum, best := 0.0, math.Inf(-1)
 	for _, at := range slices.Backward(sortedKeys(fives)) {
@@ -197,7 +199,10 @@ func (f *fleet) followCost(l *live) {
 	from -= from % cohort.Hour
 	var now drawn
 	dear := f.dearness(l.onset-l.onset%cohort.Hour, to)
-	f.store.Hourly(l.where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) { now.add(c, dear[leaf.Values[event.Model]]) })
+	f.store.Hourly(l.where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		now.Users += float64(c.Users)
+		now.dear += float64(c.Users) * dear[leaf.Values[event.Model]]
+	})
 	switch {
 	case now.Users < surgeHours:
 		return

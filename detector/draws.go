@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"maps"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
@@ -21,9 +22,9 @@ var (
 
 const likeDays = 7 // that a stretch is held against
 
-// draw is what one combination of values drew in a stretch of time, and in the same stretch of each day before.
+// draw is what one combination of withDims drew in a stretch of time, and in the same stretch of each day before.
 type draw struct {
-	leaf cohort.Leaf
+	leaf *cohort.Leaf
 	now  drawn
 	like []drawn
 }
@@ -35,45 +36,93 @@ type drawn struct {
 	dear   float64 // the users' hours, each by how dear the model is that it began with
 }
 
-func (d *drawn) add(c *cohort.Cell, dear float64) {
-	d.Add(c, 1)
-	d.dear += float64(c.Users) * dear
-	if c.Moments != nil {
-		d.people += c.Moments[cohort.Turns].Days
-	}
+func (d *drawn) add(x *drawn, dear float64) {
+	d.Period, d.people = d.Plus(x.Period), d.people+x.people
+	d.dear += x.Users * dear
 }
 
-// draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first,
-// in order of first appearance. from and to are whole hours; dear says how dear which
-// model is. Cost: O(leaves · days).
+// drawnHour is what each combination of withDims drew of each model in an hour.
+type drawnHour []struct {
+	leaf  *cohort.Leaf
+	model string
+	drawn
+}
+
+// drawnHours keeps what the store says of whole hours, put together by what consumption is looked at by: it is asked for the same hours over
+// and over. It is no state: what comes late to an hour, or is dropped, makes it be put together anew.
+type drawnHours struct {
+	leaves map[[event.NumDims]string]*cohort.Leaf
+	hours  map[int64]drawnHour
+}
+
+// late forgets the hour of a cell that has just come.
+func (d *drawnHours) late(at int64) { delete(d.hours, at-at%cohort.Hour) }
+
+// hour returns what was drawn in the hour that starts at h.
+func (f *fleet) hour(h int64) drawnHour {
+	d := &f.drawn
+	if hour, ok := d.hours[h]; ok {
+		return hour
+	}
+	if d.hours == nil {
+		d.hours, d.leaves = map[int64]drawnHour{}, map[[event.NumDims]string]*cohort.Leaf{}
+	}
+	type key struct {
+		leaf  *cohort.Leaf
+		model string
+	}
+	at := map[key]int{}
+	hour := drawnHour{}
+	f.store.Hourly(nil, h, h+cohort.Hour, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
+		var values [event.NumDims]string
+		for _, k := range withDims {
+			if slices.Contains(f.o.Dimensions, k) {
+				values[k] = leaf.Values[k]
+			}
+		}
+		if d.leaves[values] == nil {
+			d.leaves[values] = &cohort.Leaf{Values: values}
+		}
+		k := key{d.leaves[values], leaf.Values[event.Model]}
+		i, ok := at[k]
+		if !ok {
+			i, at[k] = len(hour), len(hour)
+			hour = append(hour, drawnHour{{leaf: k.leaf, model: k.model}}[0])
+		}
+		x := &hour[i]
+		x.Add(c, 1)
+		if c.Moments != nil {
+			x.people += c.Moments[cohort.Turns].Days
+		}
+	})
+	d.hours[h] = hour
+	maps.DeleteFunc(d.hours, func(h int64, _ drawnHour) bool { return h < f.now-cohort.KeepHours })
+	return hour
+}
+
+// draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first, in order of
+// first appearance. from and to are whole hours; dear says how dear which model is.
 func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
-	days := 0
-	byValues, byLeaf := map[[event.NumDims]string]*draw{}, map[*cohort.Leaf]*draw{}
+	const day = 24 * cohort.Hour
+	byLeaf := map[*cohort.Leaf]*draw{}
 	add := func(shift int64, part func(*draw) *drawn) {
-		f.store.Hourly(nil, from-shift, to-shift, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
-			d := byLeaf[leaf]
-			if d == nil {
-				var values [event.NumDims]string
-				for _, k := range withDims {
-					if slices.Contains(f.o.Dimensions, k) {
-						values[k] = leaf.Values[k]
-					}
-				}
-				if d = byValues[values]; d == nil {
-					d = &draw{leaf: cohort.Leaf{Values: values}, like: make([]drawn, likeDays)}
-					byValues[values] = d
+		for h := from - shift; h < to-shift; h += cohort.Hour {
+			for i := range f.hour(h) {
+				x := &f.hour(h)[i]
+				d := byLeaf[x.leaf]
+				if d == nil {
+					d = &draw{leaf: x.leaf, like: make([]drawn, likeDays)}
+					byLeaf[x.leaf] = d
 					out = append(out, d)
 				}
-				byLeaf[leaf] = d
+				part(d).add(&x.drawn, dear[x.model])
 			}
-			part(d).add(c, dear[leaf.Values[event.Model]])
-		})
+		}
 	}
 	add(0, func(d *draw) *drawn { return &d.now })
-	for days < likeDays && from-int64(days+1)*24*cohort.Hour >= f.first {
-		k := days
-		add(int64(days+1)*24*cohort.Hour, func(d *draw) *drawn { return &d.like[k] })
-		days++
+	days := 0
+	for ; days < likeDays && from-int64(days+1)*day >= f.first; days++ {
+		add(int64(days+1)*day, func(d *draw) *drawn { return &d.like[days] })
 	}
 	for _, d := range out {
 		d.like = d.like[:days]
@@ -113,7 +162,7 @@ func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth
 	t := newCoded()
 	sum, n := 0.0, 0.0
 	for _, a := range amounts {
-		t.add(&a.leaf, localise.Sums{a.now, a.expected, a.people, a.before})
+		t.add(a.leaf, localise.Sums{a.now, a.expected, a.people, a.before})
 		if x, free := dispersion(a.like); free > 0 {
 			sum, n = sum+x*free, n+free
 		}

@@ -49,6 +49,7 @@ type fleet struct {
 	users    map[int32]int
 	plans    map[int32][]window.State
 	spent    spending
+	drawn    drawnHours
 	roller   *roller // nil unless somebody asks
 }
 
@@ -190,7 +191,10 @@ func (f *fleet) decide(upTo int64) {
 	}
 	if f.now >= f.halfAt {
 		f.halfAt = f.now - f.now%halfHour + halfHour
-		f.store.Advance()
+		dropped := f.store.Dropped
+		if f.store.Advance(); f.store.Dropped != dropped {
+			clear(f.drawn.hours)
+		}
 	}
 	if f.now >= f.hourAt {
 		f.hourly()
@@ -224,6 +228,7 @@ func (f *fleet) add(c cellAt) {
 		f.roller.add(r.Leaf, c.at, c.cell)
 	}
 	f.everybody(c)
+	f.drawn.late(c.at)
 	f.rows += c.cell.Rows
 	for _, l := range f.lives {
 		if l.by != byFlag && l.by != byMeasure || c.at < l.onset || !l.open() {
