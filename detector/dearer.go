@@ -6,6 +6,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -142,6 +143,12 @@ func (f *fleet) watchCost(from, to int64) {
 	if !ok {
 		return
 	}
+	for _, l := range f.lives {
+		if l.by == byCost && l.Status == incident.Resolved && f.now-l.endedAt < reopenAfter && l.where.Equal(x.where) {
+			f.followCost(l)
+			return
+		}
+	}
 	l := f.surgeOf(x.where, from)
 	l.by, l.base, l.gain, l.openedAt = byCost, usual, x.gain, f.now
 	l.onset = f.dearerFrom(l, f.dearness(from, to), x.times)
@@ -172,16 +179,20 @@ func (f *fleet) mixOf(l *live) float64 {
 	return 1
 }
 
-// dearerFrom returns the five minutes from which on it is likeliest that a scope's hours began with models so many times as dear.
+// dearerFrom returns the five minutes, or the hour where those are kept no more, from which on it is likeliest that a scope's hours began
+// with models so many times as dear.
 func (f *fleet) dearerFrom(l *live, dear map[string]float64, times float64) (onset int64) {
 	fives := map[int64]*drawn{}
-	f.store.Fives(l.where, f.now-cohort.KeepFives, f.now, func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
+	add := func(at int64, leaf *cohort.Leaf, c *cohort.Cell) {
 		if fives[at] == nil {
 			fives[at] = &drawn{}
 		}
 		fives[at].Users += float64(c.Users)
 		fives[at].dear += float64(c.Users) * dear[leaf.Values[event.Model]]
-	})
+	}
+	kept := f.now - f.now%cohort.Hour - cohort.KeepFives + cohort.Hour
+	f.store.Hourly(l.where, f.now-surgeBack, kept, add)
+	f.store.Fives(l.where, kept, f.now, add)
 	sum, best := 0.0, math.Inf(-1)
 	for _, at := range slices.Backward(sortedKeys(fives)) {
 		sum += fives[at].dear*math.Log(times) - l.base*fives[at].Users*(times-1)
@@ -192,27 +203,33 @@ func (f *fleet) dearerFrom(l *live, dear map[string]float64, times float64) (ons
 	return onset
 }
 
-// followCost keeps on record that a scope's hours begin with dearer models, or resolves it.
+// followCost keeps on record that a scope's hours begin with dearer models than before it, or resolves it.
 func (f *fleet) followCost(l *live) {
+	const day = 24 * cohort.Hour
 	from, to := f.lastHours()
 	from = min(from, l.lastHit+1)
-	from -= from % cohort.Hour
-	var now drawn
-	dear := f.dearness(l.onset-l.onset%cohort.Hour, to)
-	f.store.Hourly(l.where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		now.Users += float64(c.Users)
-		now.dear += float64(c.Users) * dear[leaf.Values[event.Model]]
-	})
+	onset := l.onset - l.onset%cohort.Hour
+	dear := f.dearness(onset, to)
+	level := func(where cohort.Where, from, to int64) (level, hours float64) {
+		models, n := f.models(where, from-from%cohort.Hour, to)
+		for _, name := range sortedKeys(models) {
+			level += models[name] / n * dear[name]
+		}
+		return level, n
+	}
+	where, _ := f.before(l)
+	now, n := level(l.where, from, to)
+	before, _ := level(where, onset-likeDays*day, onset)
 	switch {
-	case now.Users < surgeHours:
+	case n < surgeHours:
 		return
-	case now.dear >= dearerEnd*l.base*now.Users:
-		l.lastHit = min(to-1, f.head)
+	case now >= dearerEnd*before:
+		l.lastHit, l.finding.Over = min(to-1, f.head), false
 	default:
 		l.finding.Over = true
 	}
 	f.resum(l)
-	l.finding.Users = max(l.finding.Users, int(now.Users))
+	l.finding.Users = max(l.finding.Users, int(n))
 	f.judge(l, l.Cause)
 	f.update(l)
 }

@@ -41,8 +41,8 @@ func (d *drawn) add(x *drawn, dear float64) {
 	d.dear += x.Users * dear
 }
 
-// drawnHour is what each combination of withDims drew of each model in an hour.
-type drawnHour []struct {
+// drawnOf is what a combination of withDims drew of a model in an hour.
+type drawnOf struct {
 	leaf  *cohort.Leaf
 	model string
 	drawn
@@ -52,27 +52,27 @@ type drawnHour []struct {
 // and over. It is no state: what comes late to an hour, or is dropped, makes it be put together anew.
 type drawnHours struct {
 	leaves map[[event.NumDims]string]*cohort.Leaf
-	hours  map[int64]drawnHour
+	hours  map[int64][]drawnOf
 }
 
 // late forgets the hour of a cell that has just come.
 func (d *drawnHours) late(at int64) { delete(d.hours, at-at%cohort.Hour) }
 
 // hour returns what was drawn in the hour that starts at h.
-func (f *fleet) hour(h int64) drawnHour {
+func (f *fleet) hour(h int64) []drawnOf {
 	d := &f.drawn
 	if hour, ok := d.hours[h]; ok {
 		return hour
 	}
 	if d.hours == nil {
-		d.hours, d.leaves = map[int64]drawnHour{}, map[[event.NumDims]string]*cohort.Leaf{}
+		d.hours, d.leaves = map[int64][]drawnOf{}, map[[event.NumDims]string]*cohort.Leaf{}
 	}
 	type key struct {
 		leaf  *cohort.Leaf
 		model string
 	}
 	at := map[key]int{}
-	hour := drawnHour{}
+	var hour []drawnOf
 	f.store.Hourly(nil, h, h+cohort.Hour, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
 		var values [event.NumDims]string
 		for _, k := range withDims {
@@ -87,7 +87,7 @@ func (f *fleet) hour(h int64) drawnHour {
 		i, ok := at[k]
 		if !ok {
 			i, at[k] = len(hour), len(hour)
-			hour = append(hour, drawnHour{{leaf: k.leaf, model: k.model}}[0])
+			hour = append(hour, drawnOf{leaf: k.leaf, model: k.model})
 		}
 		x := &hour[i]
 		x.Add(c, 1)
@@ -96,7 +96,7 @@ func (f *fleet) hour(h int64) drawnHour {
 		}
 	})
 	d.hours[h] = hour
-	maps.DeleteFunc(d.hours, func(h int64, _ drawnHour) bool { return h < f.now-cohort.KeepHours })
+	maps.DeleteFunc(d.hours, func(h int64, _ []drawnOf) bool { return h < f.now-cohort.KeepHours })
 	return hour
 }
 
@@ -107,8 +107,9 @@ func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 	byLeaf := map[*cohort.Leaf]*draw{}
 	add := func(shift int64, part func(*draw) *drawn) {
 		for h := from - shift; h < to-shift; h += cohort.Hour {
-			for i := range f.hour(h) {
-				x := &f.hour(h)[i]
+			hour := f.hour(h)
+			for i := range hour {
+				x := &hour[i]
 				d := byLeaf[x.leaf]
 				if d == nil {
 					d = &draw{leaf: x.leaf, like: make([]drawn, likeDays)}
@@ -156,7 +157,7 @@ type jump struct {
 }
 
 // jumped returns the scope whose amount jumped most evidently, to at least times what was expected of it, if any did that is worth it:
-// by enough users, higher than on every day before. Users' hours come in sessions, so amounts vary by more than independent units do:
+// by enough users, higher than on the days before. Users' hours come in sessions, so amounts vary by more than independent units do:
 // by how much, the days before tell, of the combinations and of the scope as a part of everybody.
 func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth func(jump) bool) (out jump, ok bool) {
 	t := newCoded()
@@ -174,11 +175,11 @@ func (f *fleet) jumped(amounts []amount, named []event.Dim, times float64, worth
 	for _, c := range localise.Search(t.Table, localise.Poisson(1/each), 2) {
 		out = jump{f.where(c, t), c.Sums[0] / c.Sums[1], c.Sums[2] / c.Sums[3], c.Score}
 		days := total(amounts, out.where)
-		all, _ := dispersion(level(days, everybody))
+		all, _ := dispersion(trimmed(level(days, everybody)))
 		switch {
 		case c.Score < f.nats(RuleMeasures) || !(c.Score*each/max(all, each) >= f.nats(RuleMeasures)) || c.Sums[0] < times*c.Sums[1]:
 		case c.Sums[2] < surgePeople || c.Sums[3] < surgePeople/2:
-		case c.Sums[0] < surgeEnd*slices.Max(days):
+		case c.Sums[0] < surgeEnd*slices.Max(trimmed(days)):
 		case !without(t, c, narrower, times):
 		case worth(out):
 			return out, true
@@ -235,4 +236,10 @@ func level(days, everybody []float64) []float64 {
 	floats.Div(out, everybody)
 	floats.Scale(stat.Mean(everybody, nil), out)
 	return out
+}
+
+// trimmed returns days in order, without the highest of four or more: yesterday may have been of the same kind as today.
+func trimmed(days []float64) []float64 {
+	out := slices.Sorted(slices.Values(days))
+	return out[:len(out)-len(out)/4]
 }

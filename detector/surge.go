@@ -21,7 +21,7 @@ const (
 	surgeHours  = 10 // usual user-hours without it, after which it is over
 )
 
-// watchConsumption looks, every hour, at who does more, and now and then at who has for long.
+// watchConsumption looks, every hour, at who does more, or draws more for as much, and now and then at who has for long.
 func (f *fleet) watchConsumption() {
 	for _, l := range f.lives {
 		switch {
@@ -32,13 +32,13 @@ func (f *fleet) watchConsumption() {
 			f.followCost(l)
 		}
 	}
-	from, to := f.lastHours()
-	f.watchCost(from, to)
+	_, to := f.lastHours()
 	for _, span := range []int64{surgeSpan, surgeLong} {
 		if span == surgeLong && to%(surgeLong/2) != 0 {
 			continue
 		}
-		if x, ok := f.surging(min(from, to-span), to, surgeStart, nil); ok {
+		f.watchCost(to-span, to)
+		if x, ok := f.surging(to-span, to, surgeStart, nil); ok {
 			f.surge(x)
 		}
 	}
@@ -78,20 +78,24 @@ func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
 	})
 }
 
-// surge opens the surge of a scope, or widens one that turns out to be its.
+// surge opens the surge of a scope, or widens the narrower ones that it turns out to be, the oldest of which stays.
 func (f *fleet) surge(x jump) {
-	for _, l := range slices.Backward(f.lives) {
-		if l.by != bySurge || !l.where.Covers(x.where) && !x.where.Covers(l.where) {
-			continue
-		}
+	var host *live
+	for _, l := range f.lives {
 		switch {
-		case l.open():
-			return // its scope is looked at anew as it goes on
-		case f.now-l.endedAt < reopenAfter && l.where.Equal(x.where):
-			l.finding.Over = false
-			f.followSurge(l)
-			return
+		case l.by != bySurge || !l.where.Covers(x.where) && !x.where.Covers(l.where):
+		case l.open() && host != nil:
+			f.merge(l, host)
+		case l.open() || l.MergedInto == "" && f.now-l.endedAt < reopenAfter && l.where.Equal(x.where):
+			host = l
 		}
+	}
+	if host != nil {
+		if x.where.Covers(host.where) {
+			host.where, host.finding.Over = x.where, false
+			f.followSurge(host)
+		}
+		return
 	}
 	from, _ := f.lastHours()
 	l := f.surgeOf(x.where, from)
