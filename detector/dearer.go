@@ -19,11 +19,7 @@ const (
 )
 
 // dearer returns the scope whose users' hours begin with dearer models, and how dear those were that they used to begin with.
-func (f *fleet) dearer(from, to int64) (x jump, usual float64, ok bool) {
-	draws := f.draws(from, to, f.dearness(from, to))
-	if len(draws) == 0 || len(draws[0].like) < surgeDays {
-		return jump{}, 0, false
-	}
+func (f *fleet) dearer(draws []*draw, from, to int64) (x jump, usual float64, ok bool) {
 	before := usually(draws)
 	var all drawn
 	days := make([]float64, len(draws[0].like))
@@ -81,13 +77,10 @@ func usually(draws []*draw) func(*draw) float64 {
 		}
 		return values
 	}
-	add := func(a, b drawn) drawn {
-		return drawn{Period: verdict.Period{Users: a.Users + b.Users}, dear: a.dear + b.dear}
-	}
 	for _, d := range draws {
 		client := d.leaf.Values[event.Client]
 		for _, p := range d.like {
-			all, byClient[client], byWho[who(d)] = add(all, p), add(byClient[client], p), add(byWho[who(d)], p)
+			all, byClient[client], byWho[who(d)] = all.plus(p), byClient[client].plus(p), byWho[who(d)].plus(p)
 		}
 	}
 	within := func(s drawn, wider float64) float64 { return (s.dear + few*wider) / (s.Users + few) }
@@ -103,43 +96,51 @@ func (f *fleet) explainedBy(where cohort.Where) bool {
 	})
 }
 
-// models returns how many users' hours of a scope began with which model over some whole hours.
-func (f *fleet) models(where cohort.Where, from, to int64) (hours map[string]float64, all float64) {
-	hours = map[string]float64{}
+// models returns with which models what share of a scope's users' hours began over some whole hours, and how many hours there were.
+func (f *fleet) models(where cohort.Where, from, to int64) (shares map[string]float64, hours float64) {
+	shares = map[string]float64{}
 	f.store.Hourly(where, from, to, func(_ int64, leaf *cohort.Leaf, c *cohort.Cell) {
-		hours[leaf.Values[event.Model]] += float64(c.Users)
-		all += float64(c.Users)
+		shares[leaf.Values[event.Model]] += float64(c.Users)
+		hours += float64(c.Users)
 	})
-	return hours, max(all, 1)
+	hours = max(hours, 1)
+	for name := range shares {
+		shares[name] /= hours
+	}
+	return shares, hours
+}
+
+// gained returns what share of a scope's users' hours begins with other models than before, and how much of it with those that were not
+// there at all.
+func gained(now, before map[string]float64) (moved, fresh float64) {
+	for _, name := range sortedKeys(now) {
+		x := max(now[name]-before[name], 0)
+		if moved += x; before[name] == 0 {
+			fresh += x
+		}
+	}
+	return moved, fresh
 }
 
 // rerouted returns the share of a scope's users' hours that began with other models than on the days before.
-func (f *fleet) rerouted(where cohort.Where, from, to int64) (moved float64) {
-	now, n := f.models(where, from, to)
-	before, m := f.models(where, from-likeDays*24*cohort.Hour, from)
-	for _, name := range sortedKeys(now) {
-		moved += max(now[name]/n-before[name]/m, 0)
-	}
+func (f *fleet) rerouted(where cohort.Where, from, to int64) float64 {
+	now, _ := f.models(where, from, to)
+	before, _ := f.models(where, from-likeDays*24*cohort.Hour, from)
+	moved, _ := gained(now, before)
 	return moved
 }
 
 // chosen says whether most of what moved went to models that nobody had a day before, and not along a release: people try what is new.
 func (f *fleet) chosen(l *live, from, to int64) bool {
-	now, n := f.models(l.where, from, to)
-	before, m := f.models(nil, from-likeDays*24*cohort.Hour, from-24*cohort.Hour)
-	fresh, moved := 0.0, 0.0
-	for _, name := range sortedKeys(now) {
-		x := max(now[name]/n-before[name]/m, 0)
-		if moved += x; before[name] == 0 {
-			fresh += x
-		}
-	}
+	now, _ := f.models(l.where, from, to)
+	before, _ := f.models(nil, from-likeDays*24*cohort.Hour, from-24*cohort.Hour)
+	moved, fresh := gained(now, before)
 	return fresh > moved/2 && f.adoptedIn(l) == ""
 }
 
 // watchCost opens the incident of those whose turns cost more.
-func (f *fleet) watchCost(from, to int64) {
-	x, usual, ok := f.dearer(from, to)
+func (f *fleet) watchCost(draws []*draw, dear map[string]float64, from, to int64) {
+	x, usual, ok := f.dearer(draws, from, to)
 	if !ok {
 		return
 	}
@@ -151,7 +152,7 @@ func (f *fleet) watchCost(from, to int64) {
 	}
 	l := f.surgeOf(x.where, from)
 	l.by, l.base, l.gain, l.openedAt = byCost, usual, x.gain, f.now
-	l.onset = f.dearerFrom(l, f.dearness(from, to), x.times)
+	l.onset = f.dearerFrom(l, dear, x.times)
 	l.finding.StartedAt = l.onset
 	f.resum(l)
 	cause := verdict.Unexplained
@@ -159,24 +160,14 @@ func (f *fleet) watchCost(from, to int64) {
 		cause = verdict.Surge
 	}
 	f.judge(l, cause)
-	switch ratio := f.mixOf(l); {
-	case math.Log(ratio) < math.Log(x.times)/2:
+	switch {
+	case math.Log(l.finding.Verdict.Factor(verdict.Unexplained.Factor)) < math.Log(x.times)/2:
 		return // their requests, tokens or cache moved, of which others speak
 	case f.expected(l, cause) != 0:
 		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it: %q", f.planned(l))
 		return
 	}
 	f.adopt(l)
-}
-
-// mixOf returns by how much the mix of models moved.
-func (f *fleet) mixOf(l *live) float64 {
-	for _, x := range l.finding.Verdict.Factors {
-		if x.Name == verdict.Unexplained.Factor {
-			return x.Value
-		}
-	}
-	return 1
 }
 
 // dearerFrom returns the five minutes, or the hour where those are kept no more, from which on it is likeliest that a scope's hours began
@@ -213,7 +204,7 @@ func (f *fleet) followCost(l *live) {
 	level := func(where cohort.Where, from, to int64) (level, hours float64) {
 		models, n := f.models(where, from-from%cohort.Hour, to)
 		for _, name := range sortedKeys(models) {
-			level += models[name] / n * dear[name]
+			level += models[name] * dear[name]
 		}
 		return level, n
 	}

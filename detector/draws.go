@@ -20,7 +20,10 @@ var (
 	withDims = append(slices.Clone(whoDims), event.ClientVersion, event.Meter, event.Experiment)
 )
 
-const likeDays = 7 // that a stretch is held against
+const (
+	likeDays  = 7 // that a stretch is held against
+	leastDays = 3 // of history, below which nobody knows how days differ
+)
 
 // draw is what one combination of withDims drew in a stretch of time, and in the same stretch of each day before.
 type draw struct {
@@ -36,9 +39,9 @@ type drawn struct {
 	dear   float64 // the users' hours, each by how dear the model is that it began with
 }
 
-func (d *drawn) add(x *drawn, dear float64) {
-	d.Period, d.people = d.Plus(x.Period), d.people+x.people
-	d.dear += x.Users * dear
+// plus returns d + x.
+func (d drawn) plus(x drawn) drawn {
+	return drawn{d.Plus(x.Period), d.people + x.people, d.dear + x.dear}
 }
 
 // drawnOf is what a combination of withDims drew of a model in an hour.
@@ -101,7 +104,7 @@ func (f *fleet) hour(h int64) []drawnOf {
 }
 
 // draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first, in order of
-// first appearance. from and to are whole hours; dear says how dear which model is.
+// first appearance, and nothing where history is too short. from and to are whole hours; dear says how dear which model is.
 func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 	const day = 24 * cohort.Hour
 	byLeaf := map[*cohort.Leaf]*draw{}
@@ -116,7 +119,8 @@ func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 					byLeaf[x.leaf] = d
 					out = append(out, d)
 				}
-				part(d).add(&x.drawn, dear[x.model])
+				sum := part(d)
+				*sum = sum.plus(drawn{x.Period, x.people, x.Users * dear[x.model]})
 			}
 		}
 	}
@@ -124,6 +128,9 @@ func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 	days := 0
 	for ; days < likeDays && from-int64(days+1)*day >= f.first; days++ {
 		add(int64(days+1)*day, func(d *draw) *drawn { return &d.like[days] })
+	}
+	if days < leastDays {
+		return nil
 	}
 	for _, d := range out {
 		d.like = d.like[:days]
@@ -134,7 +141,7 @@ func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
 // mean returns what a combination drew in a like stretch.
 func (d *draw) mean() (m drawn) {
 	for _, x := range d.like {
-		m.Period, m.people, m.dear = m.Plus(x.Period), m.people+x.people, m.dear+x.dear
+		m = m.plus(x)
 	}
 	n := float64(len(d.like))
 	return drawn{m.Scale(1 / n), m.people / n, m.dear / n}

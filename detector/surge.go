@@ -16,7 +16,6 @@ const (
 	surgeBack   = surgeLong + surgeSpan // how far back its first hour may lie when it is seen
 	surgeStart  = 2.2
 	surgeEnd    = 1.4
-	surgeDays   = 3  // of history, below which nobody knows how days differ
 	surgePeople = 20 // at work, below which it is no crowd
 	surgeHours  = 10 // usual user-hours without it, after which it is over
 )
@@ -37,8 +36,13 @@ func (f *fleet) watchConsumption() {
 		if span == surgeLong && to%(surgeLong/2) != 0 {
 			continue
 		}
-		f.watchCost(to-span, to)
-		if x, ok := f.surging(to-span, to, surgeStart, nil); ok {
+		dear := f.dearness(to-span, to)
+		draws := f.draws(to-span, to, dear)
+		if len(draws) == 0 {
+			continue
+		}
+		f.watchCost(draws, dear, to-span, to)
+		if x, ok := f.surging(draws, to-span, surgeStart, nil); ok {
 			f.surge(x)
 		}
 	}
@@ -50,14 +54,14 @@ func (f *fleet) lastHours() (from, to int64) {
 	return to - surgeSpan, to
 }
 
-// surging returns the scope whose people did at least times as much over some whole hours, less what surges but own account for.
-func (f *fleet) surging(from, to int64, times float64, own *live) (jump, bool) {
-	draws := slices.DeleteFunc(f.draws(from, to, nil), func(d *draw) bool {
+// surging returns the scope whose people did at least times as much in whole hours since from, less what surges but own account for.
+func (f *fleet) surging(draws []*draw, from int64, times float64, own *live) (jump, bool) {
+	draws = slices.DeleteFunc(draws, func(d *draw) bool {
 		return slices.ContainsFunc(f.lives, func(l *live) bool {
 			return l != own && l.by == bySurge && l.open() && l.where.Matches(&d.leaf.Values)
 		})
 	})
-	if len(draws) == 0 || len(draws[0].like) < surgeDays {
+	if len(draws) == 0 {
 		return jump{}, false
 	}
 	var now, like verdict.Period
@@ -143,7 +147,8 @@ func (f *fleet) surgedFrom(l *live, times float64) (onset int64) {
 func (f *fleet) followSurge(l *live) {
 	from, to := f.lastHours()
 	if f.now-l.openedAt <= surgeLong {
-		if x, ok := f.surging(max(l.onset, to-24*cohort.Hour), to, surgeEnd, l); ok && !x.where.Excludes(l.where) {
+		since := max(l.onset, to-24*cohort.Hour)
+		if x, ok := f.surging(f.draws(since, to, nil), since, surgeEnd, l); ok && !x.where.Excludes(l.where) {
 			l.where = x.where
 			l.onset = f.surgedFrom(l, x.times)
 			l.finding.StartedAt = l.onset

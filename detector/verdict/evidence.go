@@ -110,14 +110,6 @@ func against(f *Figures, v Verdict) []Evidence {
 	add := func(code, text string) {
 		out = append(out, Evidence{Code: code, Text: text, Against: true})
 	}
-	get := func(name string) float64 {
-		for _, x := range v.Factors {
-			if x.Name == name {
-				return x.Value
-			}
-		}
-		return 1
-	}
 	switch f.Cause.Class {
 	case MeteringBug, UnderMetering:
 		if v.HasRatio {
@@ -142,10 +134,10 @@ func against(f *Figures, v Verdict) []Evidence {
 		add("not_abuse", "many users at once, each on devices of their own")
 	case Organic:
 		if v.HasRatio {
-			add("not_a_bug", fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right", get("price"), get("rows"), get("surcharge")))
+			add("not_a_bug", fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge")))
 		}
 	case Unknown:
-		out = append(out, unexplained(f, v, get)...)
+		out = append(out, unexplained(f, v)...)
 	case Abuse:
 	}
 	if f.Cause == Penalty {
@@ -158,11 +150,11 @@ func against(f *Figures, v Verdict) []Evidence {
 }
 
 // unexplained says which causes the factors rule out, and what is missing for a verdict.
-func unexplained(f *Figures, v Verdict, get func(string) float64) (out []Evidence) {
+func unexplained(f *Figures, v Verdict) (out []Evidence) {
 	if v.HasRatio {
 		out = append(out,
-			Evidence{Code: "not_a_bug", Text: fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", get("price"), get("rows"), get("surcharge")), Against: true},
-			Evidence{Code: "not_behaviour", Text: fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", get("turns"), get("requests"), get("tokens"), get("cache")), Against: true})
+			Evidence{Code: "not_a_bug", Text: fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge")), Against: true},
+			Evidence{Code: "not_behaviour", Text: fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", v.Factor("turns"), v.Factor("requests"), v.Factor("tokens"), v.Factor("cache")), Against: true})
 	}
 	text := "missing: who or what chose these models: none is new, and the calendar knows of no change"
 	if f.Adopted == "" {

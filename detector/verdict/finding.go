@@ -56,6 +56,16 @@ type Verdict struct {
 	Evidence   []Evidence
 }
 
+// Factor returns the value of a factor, 1 where it is not told.
+func (v *Verdict) Factor(name string) float64 {
+	for _, x := range v.Factors {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return 1
+}
+
 // Judge writes the verdict on figures.
 func Judge(f *Figures) Verdict {
 	v := Verdict{Confidence: confidence(f)}
