@@ -39,17 +39,21 @@ func (f *fleet) metered(w cohort.Where) bool {
 }
 
 // causeOf settles what a shift comes to. Input that grows along no client at all, or output with it, is the meter's counting: no client
-// has a say in its answers.
+// has a say in its answers. Where rows name no client, and it does not grow along what meters, nobody can tell who counts and who sends.
 func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
 	if b.Measure != cohort.InputPerRequest {
 		return b.Cause
 	}
 	base, now := f.baseline(l), period(&l.inside)
 	above := func(m cohort.Measure) float64 { return math.Log(now.Level(m) / base.Level(m)) }
-	if f.says(verdict.MeterCounts, !namesClient(l.where) || above(cohort.OutputPerRequest) > above(cohort.InputPerRequest)/2) {
-		return verdict.TokenCount
+	answers := above(cohort.OutputPerRequest) > above(cohort.InputPerRequest)/2
+	switch {
+	case !f.says(verdict.MeterCounts, !namesClient(l.where) || answers):
+		return b.Cause
+	case !answers && !f.metered(l.where) && f.clientless(l):
+		return verdict.Unexplained
 	}
-	return b.Cause
+	return verdict.TokenCount
 }
 
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for

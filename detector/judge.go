@@ -128,14 +128,25 @@ func (f *fleet) adoptedIn(l *live) string {
 	return ""
 }
 
-// lacks names the fields that might tell who chose what a scope asks of, and that none of its rows carries.
-func (f *fleet) lacks(l *live) (out []string) {
-	has := map[event.Dim]bool{}
+// carries says which dimensions rows of a scope carry.
+func (f *fleet) carries(l *live) (has [event.NumDims]bool) {
 	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
 		for d, v := range leaf.Values {
-			has[event.Dim(d)] = has[event.Dim(d)] || v != ""
+			has[d] = has[d] || v != ""
 		}
 	})
+	return has
+}
+
+// clientless says whether no row of a scope says anything of the client that sent it.
+func (f *fleet) clientless(l *live) bool {
+	has := f.carries(l)
+	return !slices.ContainsFunc(clientDims, func(d event.Dim) bool { return has[d] })
+}
+
+// lacks names the fields that might tell who is behind what a scope asks for, and that none of its rows carries.
+func (f *fleet) lacks(l *live) (out []string) {
+	has := f.carries(l)
 	for _, d := range []event.Dim{event.Client, event.ClientVersion, event.Experiment, event.Origin} {
 		if !has[d] {
 			out = append(out, d.String())

@@ -71,6 +71,35 @@ func TestUnknownSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Where rows name no client, longer inputs are the meter's or the client's, and nobody can tell which: that is said, and whom it would concern
+// what it comes to.
+func TestLongerInputsOfNoClientAreUnknown(t *testing.T) {
+	t.Parallel()
+	s := load(t, "unsigned")
+	out, truth := stream(t, optionsOf(s), s)
+	label, found := truth.Incidents[0], out.final()
+	if len(found) != 1 {
+		t.Fatalf("%d incidents, want one", len(found))
+	}
+	r := found[0]
+	if r.Class != "unknown" || r.Severity != incident.Ticket || len(r.Scope.Where) != 0 || r.Factors["tokens"] < 2 {
+		t.Errorf("%s, severity %s, tokens x%.2g, want an unknown cause of everybody's", kindText(r), r.Severity, r.Factors["tokens"])
+	}
+	if d := r.StartedAt.Sub(label.StartedAt).Abs(); d > 10*time.Minute {
+		t.Errorf("began %v off", d)
+	}
+	if n := label.Users; r.UsersAffected < n*8/10 || r.UsersAffected > n {
+		t.Errorf("%d users are affected, want %d", r.UsersAffected, n)
+	}
+	says := map[string]string{}
+	for _, e := range r.Evidence {
+		says[e.Code] = e.Text
+	}
+	if says["missing"] == "" || says["missing_fields"] != "missing: rows carry no client, client_version, experiment, which might tell" || says["not_a_bug"] != "" {
+		t.Errorf("evidence %v", says)
+	}
+}
+
 // People who try a dear new model are at no fault, and are on record.
 func TestNewModelIsNobodysFault(t *testing.T) {
 	t.Parallel()

@@ -34,8 +34,8 @@ func (r Rules) Severity(f *Finding, quiet bool) Severity {
 			return Page
 		}
 		return Ticket
-	case f.Cause.Class == verdict.Unknown && cohortWide && f.Verdict.Ratio >= unknownPage:
-		return Page
+	case f.Cause.Class == verdict.Unknown && cohortWide && f.Verdict.Ratio >= unknownPage && (f.Overcharge.IsZero() || f.multiplied() >= 0.99*unknownPage):
+		return Page // a busy morning beside it, where that is told apart, makes it no worse
 	}
 	return Ticket
 }

@@ -63,6 +63,8 @@ func TestSeverity(t *testing.T) {
 		{"abuse by a single account", ratio(verdict.StolenKey, UserScope("u"), 1, 50), Ticket},
 		{"abuse by linked accounts", ratio(verdict.Farming, UsersScope([]string{"a", "b"}, "device"), 2, 0), Ticket},
 		{"the unknown, five times over a cohort", ratio(verdict.Unexplained, pro, 5, 5), Page},
+		{"the unknown in a busy hour: what is too much is not five times", busy(of(verdict.Unexplained, meter(500, 150, "100"))), Ticket},
+		{"the unknown, five times what it should have been", busy(of(verdict.Unexplained, meter(500, 150, "120"))), Page},
 		{"the unknown below that", ratio(verdict.Unexplained, pro, 5, 4.99), Ticket},
 		{"the unknown of a few", ratio(verdict.Unexplained, pro, 4, 50), Ticket},
 		{"the unknown of one user", ratio(verdict.Unexplained, UserScope("u"), 1, 50), Ticket},

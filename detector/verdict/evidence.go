@@ -11,10 +11,8 @@ import (
 
 // cardinal is the figure that carries the verdict.
 func cardinal(f *Figures) []Evidence {
-	if f.Cause.Class == Organic || f.Cause.Class == Unknown {
-		return nil // no flag and no measure shows it
-	}
-	if f.ByMeasure {
+	switch {
+	case f.ByMeasure:
 		x := math.Exp(f.Shift)
 		what := map[cohort.Measure]string{
 			cohort.RequestsPerTurn:  "requests a turn",
@@ -24,6 +22,8 @@ func cardinal(f *Figures) []Evidence {
 			cohort.Uncached:         "cost of the input at the cached share",
 		}[f.Measure]
 		return []Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
+	case f.Cause.Class == Organic || f.Cause.Class == Unknown:
+		return nil // no flag and no measure shows it
 	}
 	off := f.Inside.Flagged(f.Flag)
 	if off.Rows == 0 {
@@ -151,16 +151,23 @@ func against(f *Figures, v Verdict) []Evidence {
 
 // unexplained says which causes the factors rule out, and what is missing for a verdict.
 func unexplained(f *Figures, v Verdict) (out []Evidence) {
+	missing := "who or what chose these models: none is new, and the calendar knows of no change"
+	behave := fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", v.Factor("turns"), v.Factor("requests"), v.Factor("tokens"), v.Factor("cache"))
+	right := fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge"))
+	if f.ByMeasure {
+		missing = "what clients sent, to hold it against what the meter counted: answers are as long as ever, and no row says which client it is of"
+		behave, right = fmt.Sprintf("turns x%.3g: people ask for no more", v.Factor("turns")), ""
+	}
+	if v.HasRatio && right != "" {
+		out = append(out, Evidence{Code: "not_a_bug", Text: right, Against: true})
+	}
 	if v.HasRatio {
-		out = append(out,
-			Evidence{Code: "not_a_bug", Text: fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge")), Against: true},
-			Evidence{Code: "not_behaviour", Text: fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", v.Factor("turns"), v.Factor("requests"), v.Factor("tokens"), v.Factor("cache")), Against: true})
+		out = append(out, Evidence{Code: "not_behaviour", Text: behave, Against: true})
 	}
-	text := "missing: who or what chose these models: none is new, and the calendar knows of no change"
 	if f.Adopted == "" {
-		text += "; it came with no release, meter or experiment arm"
+		missing += "; it came with no release, meter or experiment arm"
 	}
-	out = append(out, line("missing", text))
+	out = append(out, line("missing", "missing: "+missing))
 	if len(f.Lacks) > 0 {
 		out = append(out, line("missing_fields", "missing: rows carry no "+strings.Join(f.Lacks, ", ")+", which might tell"))
 	}
