@@ -97,7 +97,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 		}
 	}
 	b := ledger.NewBooker(claims)
-	threaded := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return c.Hindsight && c.ByMeasure })
+	threaded := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return (c.Hindsight || c.Lost > 0) && c.ByMeasure })
 	gauged := slices.ContainsFunc(claims, func(c ledger.Claim) bool { return !c.ByMeasure && c.Flag == cohort.GaugeOff })
 	for _, p := range sortedKeys(shards) {
 		v := shards[p]
@@ -106,7 +106,7 @@ func (e *Engine) book(ctx context.Context, claims []ledger.Claim, shards map[int
 			class.gauges = v.gauges.Follow()
 		}
 		if threaded {
-			b.Recall = recalled()
+			b.Recall = recalled
 		}
 		head := int64(0)
 		in := inOrder{lateness: int64(e.o.Lateness), fn: func(ev *event.Event) {

@@ -58,21 +58,17 @@ type Result struct {
 	From, To      int64            // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
 	Now, Before   verdict.Period   // of a Compare claim: the users that have a past, in it and before it, over the same time
 	Blends        [2]verdict.Blend // what they drew of each model in each plan: before, and in it
+	Left          verdict.Left     // of a claim with Lost: what is there of what should be
 	Like          []verdict.Period // and of one User what stretches like it drew before, the latest first
 }
 
 // Booker books rows under claims.
 type Booker struct {
-	Recall func(*cohort.Row) // says what a row tells of those before it, for claims with Hindsight
+	Recall func() func(*cohort.Row) // returns what says of a partition's rows, in order, what each tells of those before it; for claims with Hindsight or Lost
 
+	recall func(*cohort.Row) // of this partition
 	claims []claim
 	recent map[string]*recent
-}
-
-// recent is what tells a user's first row of a turn, and of an hour.
-type recent struct {
-	turns [4]string
-	hour  int64
 }
 
 type claim struct {
@@ -87,7 +83,8 @@ type claim struct {
 	sorts  sorts       // of a Compare claim
 	early  []charge    // rows of this partition before From that are off,
 	about  about
-	clean  int // and how many that are not came after the last of them
+	loss   *loss // of a Lost claim
+	clean  int   // and how many that are not came after the last of them
 }
 
 // charge is a row that may be booked.
@@ -124,7 +121,11 @@ func NewBooker(claims []Claim) *Booker {
 	b := &Booker{recent: map[string]*recent{}}
 	for _, c := range claims {
 		exists := !c.ByMeasure && (c.Flag == cohort.Duplicate || c.Flag == cohort.Copy || c.Flag == cohort.FailureCharged || c.Flag == cohort.Penalised)
-		b.claims = append(b.claims, claim{Claim: c, exists: exists, users: map[string]*account{}})
+		x := claim{Claim: c, exists: exists, users: map[string]*account{}}
+		if c.Lost > 0 {
+			x.loss = new(loss)
+		}
+		b.claims = append(b.claims, x)
 	}
 	// Rows that should not exist are taken whole before anybody asks for their price; estimates come last.
 	slices.SortStableFunc(b.claims, func(x, y claim) int {
@@ -157,14 +158,14 @@ func (c *claim) order() int {
 // row on is known, and how turns and hours are counted; who is owed what does not depend on it.
 func (b *Booker) Add(r cohort.Row) {
 	it, e := &r, r.Event
-	u := b.recent[e.User]
-	if u == nil {
-		u = &recent{}
-		b.recent[strings.Clone(e.User)] = u
-	}
-	it.NewTurn, it.NewHour = u.newTurn(e.TurnID), newHour(&u.hour, e.Time)
+	u := recentOf(b.recent, e.User)
+	turn := u.turn(e.TurnID)
+	it.NewTurn, it.NewHour = turn.first(), u.hourly(e.Time)
 	if b.Recall != nil {
-		b.Recall(it)
+		if b.recall == nil {
+			b.recall = b.Recall()
+		}
+		b.recall(it)
 	}
 	taken, others := false, b.others(it)
 	for i := range b.claims {
@@ -177,6 +178,9 @@ func (b *Booker) Add(r cohort.Row) {
 		}
 		if c.Compare {
 			c.compare(it)
+		}
+		if c.loss != nil && e.Kind == event.Usage && (c.User == "" || e.User == c.User) {
+			c.lose(it, turn, &u.inHour, 1<<(i%64), b.Recall)
 		}
 		if c.Pivot != 0 && !taken && (c.User == "" || e.User == c.User) && c.Around.Matches(&e.Dims) {
 			c.chance(it)
@@ -246,7 +250,11 @@ func (c *claim) sum(it *cohort.Row) {
 
 // EndPartition says that the rows to come are those of another partition.
 func (b *Booker) EndPartition() {
+	b.recall = nil
 	for i := range b.claims {
+		if l := b.claims[i].loss; l != nil {
+			l.endPartition()
+		}
 		b.claims[i].settle()
 		b.claims[i].about.endPartition()
 		b.claims[i].since, b.claims[i].begun = cohort.Cell{}, false
@@ -299,16 +307,6 @@ func (c *claim) toTheUnit(it *cohort.Row) bool {
 	return false
 }
 
-// newTurn says whether a row is the first of its turn.
-func (u *recent) newTurn(id string) bool {
-	if id == "" || slices.Contains(u.turns[:], id) {
-		return false
-	}
-	copy(u.turns[1:], u.turns[:3])
-	u.turns[0] = strings.Clone(id)
-	return true
-}
-
 func (c *claim) account(user string) *account {
 	a := c.users[user]
 	if a == nil {
@@ -354,6 +352,9 @@ func (b *Booker) Results() map[string]Result {
 			c.estimate()
 		}
 		r := Result{Inside: c.inside, About: c.about.all()}
+		if c.loss != nil {
+			r.Left = c.left()
+		}
 		r.About.Wider = !c.Around.Equal(c.Where)
 		for user, a := range c.users {
 			if a.rows == 0 {

@@ -55,16 +55,6 @@ func (a *account) asks(it *cohort.Row) float64 {
 	return 1
 }
 
-// newHour says whether t begins an hour later than the latest; rows come nearly in order.
-func newHour(latest *int64, t int64) bool {
-	h := t / cohort.Hour
-	if h <= *latest {
-		return false
-	}
-	*latest = h
-	return true
-}
-
 // cellOf returns what one row adds to a period.
 func cellOf(it *cohort.Row, newHour bool) *cohort.Cell {
 	r := *it

@@ -6,6 +6,7 @@
 // against each user's own past of the factor that moved, and are estimates.
 //
 // A Booker takes rows in any order and gives the same ledger. Two figures need rows nearly in order: turns are told apart while
-// a user has at most four at a time, and the periods of a comparison end with the first row of the incident that comes. It does no IO and
+// a user has at most four at a time, and the periods of a comparison end with the first row of the incident that comes. What a loss comes
+// to is told from conversations, so the rows of a partition come in order there, and of many the first are enough. It does no IO and
 // belongs to one goroutine.
 package ledger

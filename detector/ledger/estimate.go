@@ -14,6 +14,8 @@ const minPast = 20
 
 const most = 9e18 // nano-credits that Credits can hold
 
+const mostShort = 0.01 // the least share that is taken to be charged
+
 // estimate sets what each user should have been charged: the charge scaled back by how far the factor that moved stands
 // above the user's own past, and never above the charge.
 func (c *claim) estimate() {
@@ -27,7 +29,7 @@ func (c *claim) estimate() {
 	}
 	typical := 1.0
 	if c.Lost > 0 {
-		all, typical = nil, min(c.fewer(), 1-c.Lost)
+		all, typical = nil, c.left().Requests
 	}
 	if len(all) > 0 {
 		slices.SortFunc(all, cmp.Compare)
@@ -78,7 +80,7 @@ func (c *claim) fewer() float64 {
 // short sets what a user should have been charged who was charged for x times as much: as if the lost requests were like the
 // others, or what as many requests came to before; never below the charge, and at most a hundred times as much.
 func (c *claim) short(a *account, x float64) {
-	x = min(max(x, 0.01), 1)
+	x = min(max(x, mostShort), 1)
 	a.expected = a.charged
 	a.expected.Add(event.Credits(min(math.Round(a.charged.Float64()*(1/x-1)*float64(event.Credit)), most)))
 }

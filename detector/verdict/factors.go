@@ -56,6 +56,10 @@ func (p Period) Scale(w float64) Period {
 	}
 }
 
+// Left is which shares of the requests, the turns and the active user-hours of a scope are there where requests are lost one by one: a
+// turn is while one of its requests is. Zero is unknown.
+type Left struct{ Requests, Turns, Users float64 }
+
 // Level returns what a measure of behaviour comes to over a period, 0 where it is unknown.
 func (p *Period) Level(m cohort.Measure) float64 {
 	n, d := p.Parts(m)
