@@ -212,7 +212,7 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 		}
 		if r, ok := results[l.ID]; ok && r.Users > 0 {
 			exact := l.by == byFlag && !l.flag.Estimated()
-			l.finding.Users, l.finding.Overcharge = r.Users, r.Overcharge
+			l.finding.Users, l.finding.Overcharge, l.left = r.Users, r.Overcharge, r.Left
 			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
 				l.then, l.before, l.like, l.blends = r.Now, r.Before, r.Like, r.Blends
 			}

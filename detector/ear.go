@@ -139,6 +139,7 @@ func codeBooked(c *state.Coder, results *map[string]ledger.Result, asOf *map[str
 		r.Before.Code(c)
 		r.Blends[0].Code(c)
 		r.Blends[1].Code(c)
+		r.Left.Code(c)
 		state.Slice(c, &r.Like, func(p *verdict.Period) { p.Code(c) })
 	})
 	state.Map(c, asOf, c.String, func(s *incident.Status) {

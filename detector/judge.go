@@ -38,7 +38,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
-	fig.Like, fig.Others = f.alike(l), f.others(l, cause)
+	fig.Like, fig.Others, fig.Incident, fig.Left = f.alike(l), f.others(l, cause), l.ID, l.left
 	if l.drawn == nil || l.compared {
 		fig.Blends = func() [2]verdict.Blend { return f.blendsOf(l) }
 	}

@@ -50,6 +50,7 @@ type live struct {
 	before      verdict.Period   // and before it came to them, scaled to the same time
 	blends      [2]verdict.Blend // of before and then
 	like        []verdict.Period // and what stretches like it drew before, of one user
+	left        verdict.Left     // and of requests that go missing has told how many are there
 	lastHit     int64            // event time of the last affected row
 	outsideAt   int64            // when the scope last had rows
 	outsideRows int64            // rows outside since the onset, as of then

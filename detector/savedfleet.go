@@ -158,6 +158,7 @@ func (l *live) code(c *state.Coder) {
 	l.before.Code(c)
 	l.blends[0].Code(c)
 	l.blends[1].Code(c)
+	l.left.Code(c)
 	state.Slice(c, &l.like, func(p *verdict.Period) { p.Code(c) })
 	c.Bools(&l.compared, &l.bracketed)
 	state.Slice(c, &l.told, func(t *told) {

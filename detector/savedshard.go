@@ -14,7 +14,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 11
-	fleetLayout   = 13
+	fleetLayout   = 14
 	bookingLayout = 1
 )
 

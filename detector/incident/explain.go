@@ -155,7 +155,12 @@ func (x *Explanation) weigh() {
 			item.By += fmt.Sprintf(", as like hours differ (x%.3g)", r.Usual[s.factor])
 			moved = false
 		}
-		if f.Of != "" {
+		switch f.Of {
+		case "":
+		case r.Incident:
+			item.By += ", which the loss took with it"
+			moved = false
+		default:
 			item.By += ", which " + f.Of + " explains"
 		}
 		if moved {

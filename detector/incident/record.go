@@ -61,7 +61,7 @@ type Record struct {
 	Ratio          *float64           `json:"ratio,omitempty"`
 	Factors        map[string]float64 `json:"factors,omitempty"`
 	Usual          map[string]float64 `json:"usual,omitempty"`     // by how many times each factor differs among like hours before
-	Explained      map[string]string  `json:"explained,omitempty"` // factors that another incident of the same rows explains, and which
+	Explained      map[string]string  `json:"explained,omitempty"` // factors that an incident explains, and which: another one of the same rows, or this one: as a loss of requests does, and takes turns and users with it
 	UsersAffected  int                `json:"users_affected"`
 	Overcharge     event.Sum          `json:"overcharge_credits"`
 	MergedInto     *string            `json:"merged_into"`
@@ -87,6 +87,9 @@ func (r *Record) factor(name string) verdict.Factor {
 	if u, known := r.Usual[name]; known {
 		f.Spread = math.Log(u)
 	}
+	if f.Of == r.Incident && name == FactorOf(r.Class, r.Cause) {
+		f.Of, f.Told = "", f.Of != ""
+	}
 	return f
 }
 
@@ -102,7 +105,7 @@ func (r *Record) factors() []verdict.Factor {
 	return out
 }
 
-// Moved returns the name of the factor that moved most, measured by what is usual and what other incidents explain; "" where none did.
+// Moved returns the name of the factor that moved most, measured by what is usual and what is explained otherwise; "" where none did.
 func (r *Record) Moved() string {
 	if f := r.factors(); len(f) > 0 {
 		return f[0].Name
@@ -110,12 +113,14 @@ func (r *Record) Moved() string {
 	return ""
 }
 
-// Split says what the ratio is made of, each number written by number: what moved more than usual, what other incidents of the
-// same rows explain, and what is as like hours differ.
+// Split says what the ratio is made of, each number written by number: what moved more than usual, what the loss took with it,
+// what other incidents of the same rows explain, and what is as like hours differ.
 func (r *Record) Split(number func(float64) string) string {
-	var moved, usual, others []string
+	var moved, usual, others, took []string
 	for _, f := range r.factors() {
 		switch text := f.Name + " " + number(f.Value); {
+		case f.Of != "" && f.Of == r.Incident:
+			took = append(took, text)
 		case f.Of != "":
 			others = append(others, text+" ("+f.Of+")")
 		case f.Usual():
@@ -127,6 +132,9 @@ func (r *Record) Split(number func(float64) string) string {
 	var parts []string
 	if len(moved) > 0 {
 		parts = append(parts, strings.Join(moved, ", "))
+	}
+	if len(took) > 0 {
+		parts = append(parts, "taken by the loss: "+strings.Join(took, ", "))
 	}
 	if len(others) > 0 {
 		parts = append(parts, "of other incidents: "+strings.Join(others, ", "))

@@ -285,10 +285,24 @@ func TestRecordSplit(t *testing.T) {
 			map[string]string{"price": "inc_1", "surcharge": "inc_2"},
 			"2.1x in all: rows 1.2x; of other incidents: price 1.75x (inc_1); no more than usual: users 1.1x",
 		},
+		{
+			"a loss of requests takes turns with it", &ratio,
+			map[string]float64{"requests": 0.5, "turns": 0.4},
+			nil,
+			map[string]string{"turns": "inc_0"},
+			"2.1x in all: requests 0.5x; taken by the loss: turns 0.4x",
+		},
+		{
+			"requests that are lost are no chance, though no fewer than they may be", &ratio,
+			map[string]float64{"requests": 0.8, "users": 1.5},
+			map[string]float64{"requests": 1.3, "users": 1.6},
+			map[string]string{"requests": "inc_0"},
+			"2.1x in all: requests 0.8x; no more than usual: users 1.5x",
+		},
 		{"nothing moved", &ratio, map[string]float64{"users": 1}, nil, nil, ""},
 		{"no past to hold it against", nil, nil, nil, nil, ""},
 	} {
-		if got := (&Record{Ratio: c.ratio, Factors: c.factors, Usual: c.usual, Explained: c.explained}).Split(number); got != c.want {
+		if got := (&Record{Incident: "inc_0", Class: "under_metering", Cause: "lost_rows", Ratio: c.ratio, Factors: c.factors, Usual: c.usual, Explained: c.explained}).Split(number); got != c.want {
 			t.Errorf("%s: %q, want %q", c.why, got, c.want)
 		}
 	}

@@ -39,8 +39,11 @@ func (i *Incident) Record(id Identity) Record {
 			if f.Spread > 0 {
 				put(&r.Usual, f.Name, round(math.Exp(f.Spread), 4))
 			}
-			if f.Of != "" {
+			switch {
+			case f.Of != "":
 				put(&r.Explained, f.Name, f.Of)
+			case f.Told:
+				put(&r.Explained, f.Name, i.ID)
 			}
 		}
 	}

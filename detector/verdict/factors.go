@@ -56,10 +56,6 @@ func (p Period) Scale(w float64) Period {
 	}
 }
 
-// Left is which shares of the requests, the turns and the active user-hours of a scope are there where requests are lost one by one: a
-// turn is while one of its requests is. Zero is unknown.
-type Left struct{ Requests, Turns, Users float64 }
-
 // Level returns what a measure of behaviour comes to over a period, 0 where it is unknown.
 func (p *Period) Level(m cohort.Measure) float64 {
 	n, d := p.Parts(m)
@@ -103,7 +99,8 @@ type Factor struct {
 	Value   float64 // now ÷ baseline
 	Credits float64 // what it is worth, by LMDI
 	Spread  float64 // root mean square of its logarithm among like periods before, 0 where it is unknown
-	Of      string  // another incident of the same rows that explains it, "" where there is none
+	Of      string  // the incident that explains it: another one of the same rows, or its own where a loss took it; "" where there is none
+	Told    bool    // it stands where rows by themselves say that the incident takes it: then it is no chance, however usual
 }
 
 // Beyond returns by how much the factor moved, as a logarithm, beyond twice what like periods differ by of themselves: a price of
@@ -111,7 +108,7 @@ type Factor struct {
 func (f *Factor) Beyond() float64 { return math.Abs(math.Log(f.Value)) - 2*f.Spread }
 
 // Compare orders factors by how much they have to say of this incident: those that moved more than usual by how much more, then
-// the others by how much they moved, then what another incident explains.
+// the others by how much they moved, then what an incident explains as a factor that is not its cause's.
 func (f *Factor) Compare(g *Factor) int {
 	if c := cmp.Compare(g.rank(), f.rank()); c != 0 {
 		return c
@@ -132,13 +129,13 @@ func (f *Factor) rank() int {
 	switch {
 	case f.Of != "":
 		return explained
-	case f.Beyond() > 0:
+	case f.Beyond() > 0 || f.Told:
 		return unusual
 	}
 	return usual
 }
 
-// Usual says whether the factor moved no more than like periods differ by.
+// Usual says whether the factor moved no more than like periods differ by, and nothing tells that it was no chance.
 func (f *Factor) Usual() bool { return f.rank() == usual }
 
 // Spreads returns what each factor of now would differ by of itself: the root mean square, among like periods, of the logarithm of

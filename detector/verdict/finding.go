@@ -42,6 +42,8 @@ type Figures struct {
 	Like      []Period           // what the scope drew in like periods before, the latest first: they tell what is usual
 	Usual     map[string]float64 // what each factor differs by of itself where Like does not tell, as a logarithm
 	Others    map[string]string  // other incidents of the same rows, by the factor that each moves; never the cause's own
+	Incident  string             // its own, once it is said
+	Left      Left               // what a loss of requests leaves
 	Blends    func() [2]Blend    // what the scope drew by plan and model, in Base and in Now; asked only where mix moved
 	Runs      *Period            // what the scope's windows did, where its plans have budgets
 	RunsBase  *Period            // and in like hours before
@@ -79,10 +81,11 @@ func Judge(f *Figures) Verdict {
 		x := &v.Factors[i]
 		x.Spread, x.Of = spreads[x.Name], f.Others[x.Name]
 	}
+	left := f.Left.explain(f.Incident, v.Factors)
 	v.Evidence = append(v.Evidence, cardinal(f)...)
 	v.Evidence = append(v.Evidence, siblings(f)...)
 	if v.HasRatio {
-		v.Evidence = append(v.Evidence, waterfall(f, v)...)
+		v.Evidence = append(append(v.Evidence, waterfall(f, v)...), left...)
 	}
 	v.Evidence = append(v.Evidence, blended(f, v, missing)...)
 	for _, name := range missing {

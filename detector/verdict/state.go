@@ -8,6 +8,9 @@ func (p *Period) Code(c *state.Coder) {
 		&p.Credits, &p.Usage, &p.Priced, &p.List, &p.Full, &p.Budgeted, &p.Dry)
 }
 
+// Code writes or reads what is left.
+func (l *Left) Code(c *state.Coder) { state.Floats(c, &l.Requests, &l.Turns, &l.Users) }
+
 // Code writes or reads the blend.
 func (b *Blend) Code(c *state.Coder) {
 	type entry struct {
@@ -55,6 +58,7 @@ func (v *Verdict) Code(c *state.Coder) {
 	state.Slice(c, &v.Factors, func(f *Factor) {
 		c.Strings(&f.Name, &f.Of)
 		state.Floats(c, &f.Value, &f.Credits, &f.Spread)
+		c.Bools(&f.Told)
 	})
 	state.Slice(c, &v.Evidence, func(e *Evidence) {
 		c.Strings(&e.Code, &e.Text)
