@@ -353,7 +353,7 @@ func (b *Booker) Results() map[string]Result {
 		}
 		r := Result{Inside: c.inside, About: c.about.all()}
 		if c.loss != nil {
-			r.Left = c.left()
+			r.Left, _ = c.left()
 		}
 		r.About.Wider = !c.Around.Equal(c.Where)
 		for user, a := range c.users {

@@ -29,7 +29,8 @@ func (c *claim) estimate() {
 	}
 	typical := 1.0
 	if c.Lost > 0 {
-		all, typical = nil, c.left().Requests
+		all = nil
+		_, typical = c.left()
 	}
 	if len(all) > 0 {
 		slices.SortFunc(all, cmp.Compare)

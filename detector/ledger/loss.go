@@ -1,12 +1,15 @@
 package ledger
 
 import (
+	"maps"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -21,7 +24,8 @@ const lossRows, lossLeast = 1 << 15, 20
 // lose some as well, each with the same chance; what shows then is held against what shows now. What is lost in one piece, a turn or a
 // conversation, shows once or not at all, so of that there is more than is told.
 type loss struct {
-	past, now    gaps
+	past         gaps
+	now          map[int64]*spell // five minutes each
 	thinned      [len(lossLevels)]thinned
 	turns, hours order // of the past
 }
@@ -36,6 +40,12 @@ func (g *gaps) add(it *cohort.Row) {
 	if it.Shows.Has(cohort.Gap) {
 		g.show++
 	}
+}
+
+// spell is what a stretch of the incident shows and was charged.
+type spell struct {
+	gaps
+	charged event.Sum
 }
 
 // thinned is the past without a share of its requests.
@@ -74,7 +84,8 @@ func (c *claim) lose(it *cohort.Row, turn, hour *run, bit uint64, recall func() 
 	l, e := c.loss, it.Event
 	if e.Time >= c.From {
 		if e.Time <= c.To && c.Where.Matches(&e.Dims) {
-			l.now.add(it)
+			l.spell(e.Time).add(it)
+			l.spell(e.Time).charged.Add(e.Credits)
 		}
 		return
 	}
@@ -115,13 +126,64 @@ func (l *loss) endPartition() {
 	}
 }
 
+func (l *loss) spell(at int64) *spell {
+	x := l.now[at/cohort.Five]
+	if x == nil {
+		if l.now == nil {
+			l.now = map[int64]*spell{}
+		}
+		x = &spell{}
+		l.now[at/cohort.Five] = x
+	}
+	return x
+}
+
+// lasted returns what the incident shows as long as it lasts, and the part of its charges that falls into that. It is followed until it is
+// surely over, so the end is where what came after most likely shows no more than the past does; what came after would hide the loss.
+func (l *loss) lasted() (shows gaps, part float64) {
+	var all, g gaps
+	times := slices.Sorted(maps.Keys(l.now))
+	for _, at := range times {
+		all.could += l.now[at].could
+		all.show += l.now[at].show
+	}
+	quiet := float64(l.past.show+1) / float64(l.past.could+2)
+	var charged, until event.Sum
+	most := math.Inf(-1)
+	for _, at := range times {
+		x := l.now[at]
+		g.could, g.show = g.could+x.could, g.show+x.show
+		charged.AddSum(x.charged)
+		after := gaps{all.could - g.could, all.show - g.show}
+		if likely := g.likely(float64(g.show)/float64(max(g.could, 1))) + after.likely(quiet); likely > most {
+			most, shows, until = likely, g, charged
+		}
+	}
+	if charged.IsZero() {
+		return shows, 1
+	}
+	return shows, until.Float64() / charged.Float64()
+}
+
+// likely returns the log-likelihood of so many gaps where each request that could shows one with the chance p.
+func (g *gaps) likely(p float64) float64 {
+	nats := 0.0
+	if g.show > 0 {
+		nats += float64(g.show) * math.Log(p)
+	}
+	if g.show < g.could {
+		nats += float64(g.could-g.show) * math.Log1p(-p)
+	}
+	return nats
+}
+
 // share returns which share of the scope's requests is lost, if each is with the same chance: the one at which as much would show in
 // the past as does now. ok is false where too few requests could show it.
-func (l *loss) share() (lost float64, ok bool) {
-	if l.now.could < lossLeast || l.past.could < lossLeast {
+func (l *loss) share(now gaps) (lost float64, ok bool) {
+	if now.could < lossLeast || l.past.could < lossLeast {
 		return 0, false
 	}
-	shows := float64(l.now.show) / float64(l.now.could+1) // so that the kept ones, of which there may be few, are right at the mean as a divisor
+	shows := float64(now.show) / float64(now.could+1) // so that the kept ones, of which there may be few, are right at the mean as a divisor
 	lost, shown := 0.0, float64(l.past.show)/float64(l.past.could)
 	for i := range len(lossLevels) + 1 {
 		level, x := 1.0, gaps{1, 1} // where all are lost, whatever is left goes on from one that is
@@ -140,12 +202,14 @@ func (l *loss) share() (lost float64, ok bool) {
 	return lost, true
 }
 
-// left returns the shares of requests, turns and active hours that are there.
-func (c *claim) left() verdict.Left {
-	keep := min(c.fewer(), 1-c.Lost)
-	if lost, ok := c.loss.share(); ok {
-		keep = 1 - lost
+// left returns the shares of requests, turns and active hours that are there as long as the incident lasts, and which share was charged of
+// what should have been since it began.
+func (c *claim) left() (left verdict.Left, charged float64) {
+	keep, part := min(c.fewer(), 1-c.Lost), 1.0
+	now, until := c.loss.lasted()
+	if lost, ok := c.loss.share(now); ok {
+		keep, part = 1-lost, until
 	}
 	keep = min(max(keep, mostShort), 1)
-	return verdict.Left{Requests: keep, Turns: c.loss.turns.left(keep), Users: c.loss.hours.left(keep)}
+	return verdict.Left{Requests: keep, Turns: c.loss.turns.left(keep), Users: c.loss.hours.left(keep)}, 1 / (1 + part*(1/keep-1))
 }

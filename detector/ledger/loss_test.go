@@ -29,18 +29,18 @@ func blunt() func(*cohort.Row) {
 }
 
 // losing feeds what so many users did, two turns of ten requests in each of their hours, a credit a request: forty hours that are all
-// there, and then ten in which every request of plan pro is lost with that chance. It returns how many were left.
-func losing(b *Booker, users int, chance float64) (left int) {
+// there, ten in which every request is lost with that chance, and some that are all there again. It returns how many of the ten are left.
+func losing(b *Booker, users int, chance float64, again int64) (left int) {
 	rng := rand.New(rand.NewPCG(1, uint64(1000*chance)))
 	for u := range users {
-		for h := int64(-40); h < 10; h++ {
+		for h := int64(-40); h < 10+again; h++ {
 			for i := range int64(20) {
 				e := &event.Event{
 					ID: fmt.Sprint(h, "-", i), User: fmt.Sprint("u", u), TurnID: fmt.Sprint("t", u, "-", h, "-", i/10),
 					Time: onset + h*cohort.Hour + i*1e9, Credits: event.Credit, Input: 1 + i%10, HasTokens: true,
 				}
 				e.Dims[event.Plan] = "pro"
-				if h >= 0 {
+				if h >= 0 && h < 10 {
 					if rng.Float64() < chance {
 						continue
 					}
@@ -58,13 +58,9 @@ func losing(b *Booker, users int, chance float64) (left int) {
 // away as it takes until as much shows.
 func TestLossShowsAsItWouldInThePast(t *testing.T) {
 	for _, chance := range []float64{0.1, 0.3, 0.5, 0.8, 0.95} {
-		b := NewBooker([]Claim{{
-			Incident: "inc_1", Where: where("plan", "pro"), Before: where("plan", "pro"), From: onset, To: onset + 1000*cohort.Hour,
-			ByMeasure: true, Measure: cohort.InputPerRequest, Short: true, Flag: cohort.Gap, Lost: 0.01,
-		}})
-		b.Recall = blunt
+		b := lossBooker()
 		const users = 100
-		left := losing(b, users, chance)
+		left := losing(b, users, chance, 0)
 		r := b.Results()["inc_1"]
 		if missing := float64(users*200 - left); math.Abs(-r.Overcharge.Float64()/missing-1) > 0.1 {
 			t.Errorf("of %v: %.0f missing, told %v", chance, missing, r.Overcharge)
@@ -75,6 +71,28 @@ func TestLossShowsAsItWouldInThePast(t *testing.T) {
 			t.Errorf("of %v: %+v left, want %.3f of requests, %.3f of turns, %.3f of hours", chance, r.Left, keep, turns, hours)
 		}
 	}
+}
+
+// It is over before anybody can be sure of that. What follows is no part of it, whatever is charged then.
+func TestLossEnds(t *testing.T) {
+	for _, again := range []int64{0, 3, 30} {
+		b := lossBooker()
+		const users = 100
+		left := losing(b, users, 0.8, again)
+		r := b.Results()["inc_1"]
+		if missing := float64(users*200 - left); math.Abs(-r.Overcharge.Float64()/missing-1) > 0.1 || math.Abs(r.Left.Requests/0.2-1) > 0.1 {
+			t.Errorf("%d hours after it: %.0f missing, told %v, %+v", again, missing, r.Overcharge, r.Left)
+		}
+	}
+}
+
+func lossBooker() *Booker {
+	b := NewBooker([]Claim{{
+		Incident: "inc_1", Where: where("plan", "pro"), Before: where("plan", "pro"), From: onset, To: onset + 1000*cohort.Hour,
+		ByMeasure: true, Measure: cohort.InputPerRequest, Short: true, Flag: cohort.Gap, Lost: 0.01,
+	}})
+	b.Recall = blunt
+	return b
 }
 
 // What lies outside of the scope is not lost: a turn that began there is not the scope's, whatever is left of it.
