@@ -104,6 +104,8 @@ type account struct {
 	beforeAt, thenAt  int64 // event times of the first rows of each
 	beforeEnd         int64
 	hour, askedHour   int64
+	told              []told  // of a Lost claim: what its requests show,
+	hit, part         float64 // how likely it loses some, and the part of its charges that falls into that
 
 	beforeAsked, thenAsked float64 // hours in which it asked for something
 }
@@ -353,7 +355,7 @@ func (b *Booker) Results() map[string]Result {
 		}
 		r := Result{Inside: c.inside, About: c.about.all()}
 		if c.loss != nil {
-			r.Left, _ = c.left()
+			r.Left = c.loss.left
 		}
 		r.About.Wider = !c.Around.Equal(c.Where)
 		for user, a := range c.users {

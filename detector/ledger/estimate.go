@@ -29,8 +29,7 @@ func (c *claim) estimate() {
 	}
 	typical := 1.0
 	if c.Lost > 0 {
-		all = nil
-		_, typical = c.left()
+		c.missing()
 	}
 	if len(all) > 0 {
 		slices.SortFunc(all, cmp.Compare)
@@ -41,8 +40,11 @@ func (c *claim) estimate() {
 			continue
 		}
 		x, ok := c.multiple(a)
-		if !ok || a.past.requests < minPast || c.Lost > 0 {
+		if !ok || a.past.requests < minPast {
 			x = typical
+		}
+		if c.Lost > 0 {
+			x = c.loss.charged(a)
 		}
 		if c.Short {
 			c.short(a, x)

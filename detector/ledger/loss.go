@@ -25,9 +25,12 @@ const lossRows, lossLeast = 1 << 15, 20
 // conversation, shows once or not at all, so of that there is more than is told.
 type loss struct {
 	past         gaps
-	now          map[int64]*spell // five minutes each
+	now          map[int64]*gaps // of five minutes each
 	thinned      [len(lossLevels)]thinned
 	turns, hours order // of the past
+
+	keep float64 // what is left of what those who are hit do while it lasts
+	left verdict.Left
 }
 
 // gaps counts requests that could show a gap, and those that do.
@@ -42,10 +45,11 @@ func (g *gaps) add(it *cohort.Row) {
 	}
 }
 
-// spell is what a stretch of the incident shows and was charged.
-type spell struct {
+// told is what the requests of one user show in a stretch of the incident.
+type told struct {
 	gaps
-	charged event.Sum
+	at, rows int64
+	charged  event.Sum
 }
 
 // thinned is the past without a share of its requests.
@@ -84,8 +88,8 @@ func (c *claim) lose(it *cohort.Row, turn, hour *run, bit uint64, recall func() 
 	l, e := c.loss, it.Event
 	if e.Time >= c.From {
 		if e.Time <= c.To && c.Where.Matches(&e.Dims) {
-			l.spell(e.Time).add(it)
-			l.spell(e.Time).charged.Add(e.Credits)
+			l.at(e.Time).add(it)
+			c.account(e.User).tell(it)
 		}
 		return
 	}
@@ -126,44 +130,40 @@ func (l *loss) endPartition() {
 	}
 }
 
-func (l *loss) spell(at int64) *spell {
-	x := l.now[at/cohort.Five]
+func (l *loss) at(t int64) *gaps {
+	x := l.now[t/cohort.Five]
 	if x == nil {
 		if l.now == nil {
-			l.now = map[int64]*spell{}
+			l.now = map[int64]*gaps{}
 		}
-		x = &spell{}
-		l.now[at/cohort.Five] = x
+		x = &gaps{}
+		l.now[t/cohort.Five] = x
 	}
 	return x
 }
 
-// lasted returns what the incident shows as long as it lasts, and the part of its charges that falls into that. It is followed until it is
-// surely over, so the end is where what came after most likely shows no more than the past does; what came after would hide the loss.
-func (l *loss) lasted() (shows gaps, part float64) {
+// lasted returns the stretch in which the incident ends. It is followed until it is surely over, so that is where what came after most likely
+// shows no more than the past does; what came after would hide the loss.
+func (l *loss) lasted() (end int64) {
 	var all, g gaps
 	times := slices.Sorted(maps.Keys(l.now))
 	for _, at := range times {
 		all.could += l.now[at].could
 		all.show += l.now[at].show
 	}
-	quiet := float64(l.past.show+1) / float64(l.past.could+2)
-	var charged, until event.Sum
 	most := math.Inf(-1)
 	for _, at := range times {
-		x := l.now[at]
-		g.could, g.show = g.could+x.could, g.show+x.show
-		charged.AddSum(x.charged)
+		g.could, g.show = g.could+l.now[at].could, g.show+l.now[at].show
 		after := gaps{all.could - g.could, all.show - g.show}
-		if likely := g.likely(float64(g.show)/float64(max(g.could, 1))) + after.likely(quiet); likely > most {
-			most, shows, until = likely, g, charged
+		if likely := g.likely(float64(g.show)/float64(max(g.could, 1))) + after.likely(l.quiet()); likely > most {
+			most, end = likely, at
 		}
 	}
-	if charged.IsZero() {
-		return shows, 1
-	}
-	return shows, until.Float64() / charged.Float64()
+	return end
 }
+
+// quiet returns the share of requests that show a gap though none is lost.
+func (l *loss) quiet() float64 { return float64(l.past.show+1) / float64(l.past.could+2) }
 
 // likely returns the log-likelihood of so many gaps where each request that could shows one with the chance p.
 func (g *gaps) likely(p float64) float64 {
@@ -179,11 +179,11 @@ func (g *gaps) likely(p float64) float64 {
 
 // share returns which share of the scope's requests is lost, if each is with the same chance: the one at which as much would show in
 // the past as does now. ok is false where too few requests could show it.
-func (l *loss) share(now gaps) (lost float64, ok bool) {
-	if now.could < lossLeast || l.past.could < lossLeast {
+func (l *loss) share(could, show float64) (lost float64, ok bool) {
+	if could < lossLeast || l.past.could < lossLeast {
 		return 0, false
 	}
-	shows := float64(now.show) / float64(now.could+1) // so that the kept ones, of which there may be few, are right at the mean as a divisor
+	shows := show / (could + 1) // so that the kept ones, of which there may be few, are right at the mean as a divisor
 	lost, shown := 0.0, float64(l.past.show)/float64(l.past.could)
 	for i := range len(lossLevels) + 1 {
 		level, x := 1.0, gaps{1, 1} // where all are lost, whatever is left goes on from one that is
@@ -200,16 +200,4 @@ func (l *loss) share(now gaps) (lost float64, ok bool) {
 		lost, shown = level, next
 	}
 	return lost, true
-}
-
-// left returns the shares of requests, turns and active hours that are there as long as the incident lasts, and which share was charged of
-// what should have been since it began.
-func (c *claim) left() (left verdict.Left, charged float64) {
-	keep, part := min(c.fewer(), 1-c.Lost), 1.0
-	now, until := c.loss.lasted()
-	if lost, ok := c.loss.share(now); ok {
-		keep, part = 1-lost, until
-	}
-	keep = min(max(keep, mostShort), 1)
-	return verdict.Left{Requests: keep, Turns: c.loss.turns.left(keep), Users: c.loss.hours.left(keep)}, 1 / (1 + part*(1/keep-1))
 }

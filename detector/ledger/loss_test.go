@@ -29,8 +29,9 @@ func blunt() func(*cohort.Row) {
 }
 
 // losing feeds what so many users did, two turns of ten requests in each of their hours, a credit a request: forty hours that are all
-// there, ten in which every request is lost with that chance, and some that are all there again. It returns how many of the ten are left.
-func losing(b *Booker, users int, chance float64, again int64) (left int) {
+// there, ten in which every request of the first so many is lost with that chance, and some that are all there again. It returns how many
+// of the ten are left.
+func losing(b *Booker, users, hit int, chance float64, again int64) (left int) {
 	rng := rand.New(rand.NewPCG(1, uint64(1000*chance)))
 	for u := range users {
 		for h := int64(-40); h < 10+again; h++ {
@@ -41,7 +42,7 @@ func losing(b *Booker, users int, chance float64, again int64) (left int) {
 				}
 				e.Dims[event.Plan] = "pro"
 				if h >= 0 && h < 10 {
-					if rng.Float64() < chance {
+					if u < hit && rng.Float64() < chance {
 						continue
 					}
 					left++
@@ -60,7 +61,7 @@ func TestLossShowsAsItWouldInThePast(t *testing.T) {
 	for _, chance := range []float64{0.1, 0.3, 0.5, 0.8, 0.95} {
 		b := lossBooker()
 		const users = 100
-		left := losing(b, users, chance, 0)
+		left := losing(b, users, users, chance, 0)
 		r := b.Results()["inc_1"]
 		if missing := float64(users*200 - left); math.Abs(-r.Overcharge.Float64()/missing-1) > 0.1 {
 			t.Errorf("of %v: %.0f missing, told %v", chance, missing, r.Overcharge)
@@ -78,10 +79,33 @@ func TestLossEnds(t *testing.T) {
 	for _, again := range []int64{0, 3, 30} {
 		b := lossBooker()
 		const users = 100
-		left := losing(b, users, 0.8, again)
+		left := losing(b, users, users, 0.8, again)
 		r := b.Results()["inc_1"]
 		if missing := float64(users*200 - left); math.Abs(-r.Overcharge.Float64()/missing-1) > 0.1 || math.Abs(r.Left.Requests/0.2-1) > 0.1 {
 			t.Errorf("%d hours after it: %.0f missing, told %v, %+v", again, missing, r.Overcharge, r.Left)
+		}
+	}
+}
+
+// It hits some of the users, and the others are not the poorer for it.
+func TestLossOfSome(t *testing.T) {
+	for _, chance := range []float64{0.3, 0.8, 0.95} {
+		b := lossBooker()
+		const users, hit = 100, 40
+		left := losing(b, users, hit, chance, 5)
+		r := b.Results()["inc_1"]
+		missing := float64(users*200 - left)
+		others := 0.0
+		for _, x := range r.Rows {
+			if x.Rows == 300 {
+				others -= x.Overcharge().Float64()
+			}
+		}
+		if math.Abs(-r.Overcharge.Float64()/missing-1) > 0.1 || others > missing/50 {
+			t.Errorf("of %v: %.0f missing, told %v, %.0f of those who miss nothing", chance, missing, r.Overcharge, others)
+		}
+		if keep := 1 - chance*hit/users; math.Abs(r.Left.Requests/keep-1) > 0.1 {
+			t.Errorf("of %v: %+v left, want %.2f of requests", chance, r.Left, keep)
 		}
 	}
 }
