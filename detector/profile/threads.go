@@ -25,7 +25,8 @@ const (
 // all that its session was ever charged for follows one that is missing (cohort.Gap); where it is longer by a quarter, only the
 // session's second time counts, as tokens that are suddenly counted twice do that once. So does a tool's or a subagent's request
 // whose turn nobody has begun. And a request contains the answer before it: input that grew by less than that answer was not
-// counted in full (cohort.Short).
+// counted in full (cohort.Short), unless a subagent makes one of them: those of a session work side by side, each in a conversation of
+// its own.
 //
 // Rows may come out of order, so a gap is doubted for as long as rows may be late, and said only then. One goroutine owns
 // a Threads.
@@ -143,7 +144,7 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf, newTurn bo
 	} else if prompt && turn == x.turn {
 		x.input, x.answer = 0, 0
 	}
-	if answer, in := clamp(e.Output-e.Reasoning), clamp(e.Input); well && e.Time >= x.at && turn == x.turn {
+	if answer, in := clamp(e.Output-e.Reasoning), clamp(e.Input); well && e.Time >= x.at && turn == x.turn && e.Dims[event.Origin] != "subagent" {
 		switch {
 		case in > x.input:
 			x.input, x.answer = in, answer
@@ -191,10 +192,11 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	return tells
 }
 
-// repeats says whether a request contains what was said before it: one that is made again, or that the client makes for itself, need not.
+// repeats says whether a request contains what was said before it: one that is made again, or that a subagent or the client makes for
+// itself, need not.
 func repeats(e *event.Event) bool {
 	switch e.Dims[event.Origin] {
-	case "", "user", "tool", "subagent":
+	case "", "user", "tool":
 		return true
 	}
 	return false

@@ -81,7 +81,8 @@ func TestThreads(t *testing.T) {
 	user := func(at, input, cached, output int64) ask {
 		return ask{at: at, input: input, cached: cached, output: output, turn: "t1", origin: "user"}
 	}
-	tool := func(a ask) ask { a.origin = "tool"; return a }
+	by := func(a ask, origin string) ask { a.origin = origin; return a }
+	tool := func(a ask) ask { return by(a, "tool") }
 	in := func(a ask, turn string) ask { a.turn = turn; return a }
 	talk := []ask{user(0, 4000, 1536, 400), tool(user(20, 4900, 4000, 300)), tool(user(40, 5700, 4900, 500)), tool(user(60, 6500, 5700, 200))}
 	times := func(f int64) (out []ask) {
@@ -149,6 +150,11 @@ func TestThreads(t *testing.T) {
 		{
 			"a subagent's small requests beside it are not what it goes on from",
 			[]ask{talk[0], tool(user(10, 900, 0, 700)), talk[1], tool(user(25, 1700, 900, 600)), talk[2]},
+			nil, nil,
+		},
+		{
+			"subagents of a turn begin alike, and none goes on from another's answer, nor does a tool",
+			[]ask{talk[0], by(user(10, 4100, 0, 700), "subagent"), by(user(12, 4300, 0, 600), "subagent"), by(user(14, 4800, 0, 900), "subagent"), talk[1]},
 			nil, nil,
 		},
 		{
