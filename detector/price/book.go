@@ -13,7 +13,8 @@ import (
 // Tolerance is the relative difference between charge and list value that still counts as priced right.
 const Tolerance = 0.02
 
-// Change is a planned change of price: rows that fit Where between From and To are expected to cost Factor times the list.
+// Change is a planned change of price: rows that fit Where between From and To are expected to cost Factor times the list, or
+// what an entry of the rate card says that comes into force in that time: it may be the same change.
 type Change struct {
 	From, To time.Time
 	Where    map[event.Dim]string
@@ -148,7 +149,9 @@ func (b *Book) Quote(e *event.Event) Quote {
 		return Quote{}
 	}
 	var q Quote
+	since := int64(math.MinInt64)
 	if c := b.entry(e); c != nil {
+		since = c.from
 		q = b.quote(c.vector, c.round, b.noise.spread, e)
 		q.Card, q.Exact = true, b.noise.exact
 	} else {
@@ -165,8 +168,12 @@ func (b *Book) Quote(e *event.Event) Quote {
 		q.Rough = f.spread > 0 || f.abs > 2*f.round
 	}
 	for i := range b.changes {
-		if b.changes[i].fits(e) {
-			q = q.scale(b.changes[i].Factor)
+		c := &b.changes[i]
+		if !c.fits(e) {
+			continue
+		}
+		if planned := q.scale(c.Factor); since < c.From.UnixNano() || !planned.Off(e.Credits) {
+			q = planned
 		}
 	}
 	return q

@@ -178,6 +178,33 @@ func TestPlannedChangeOfPrice(t *testing.T) {
 	}
 }
 
+// A change of price that stands both in the rate card and in the calendar is one, not two.
+func TestPlannedChangeThatTheCardHas(t *testing.T) {
+	declared := Change{From: day, To: day.AddDate(0, 1, 0), Factor: 0.6}
+	for _, c := range []struct {
+		why  string
+		from time.Time // of the card's second entry
+		at   time.Time
+		paid string
+		off  bool
+	}{
+		{"the card's new price", day, day, "3", false},
+		{"the old one is not charged any more", day, day, "5", true},
+		{"nor the change twice, except where that is what is charged: the new entry may be of something else", day, day, "1.8", false},
+		{"an entry that comes later in the change's time", day.Add(time.Hour), day.Add(time.Hour), "3", false},
+		{"until then the calendar alone has it", day.Add(time.Hour), day, "3", false},
+		{"an entry from before is what the change is of", day.Add(-time.Hour), day, "1.8", false},
+		{"which is to be charged", day.Add(-time.Hour), day, "3", true},
+	} {
+		b := NewBook([]Entry{input("5", "codex", time.Time{}), input("3", "codex", c.from)}, []Change{declared})
+		e := rowOf(c.at, "model", "codex")
+		e.Credits = credits(c.paid)
+		if q := b.Quote(e); q.Off(e.Credits) != c.off {
+			t.Errorf("%s: %s against %+v", c.why, c.paid, q)
+		}
+	}
+}
+
 func TestPlannedChangeBeyondAllMoneySaturates(t *testing.T) {
 	b := NewBook([]Entry{input("9000000000", "codex", time.Time{})}, []Change{{From: day, To: day.Add(1), Factor: 1e9}})
 	e := rowOf(day, "model", "codex")
