@@ -253,6 +253,9 @@ func fitSample(rows []event.Event) (*fit, float64) {
 			out.known[k] = f.Identified[k]
 		}
 		out.vector = snapped(f.Coef, out.known, rows, out.round, tol)
+		if out.known[2] && !out.known[0] {
+			out.input = out.cacheWrite // all that is not read from the cache is written to it: the nearest to a price without discount
+		}
 		for k, c := range f.Coef {
 			if out.known[k] && c > 0 && f.Err[k]/c > roughly {
 				out.rough = true

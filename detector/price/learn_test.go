@@ -156,6 +156,41 @@ func TestUnseenTokenKindStaysUnpriced(t *testing.T) {
 	m.exact(t, b)
 }
 
+// Where all that is not read from the cache is written to it, nobody is ever charged for plain input: cached input without its
+// discount is what is written.
+func TestLostDiscountWhereAllInputIsWritten(t *testing.T) {
+	m := newMeter(8)
+	b := NewBook(nil, nil)
+	written := func(_ int, e *event.Event) {
+		e.CacheWrite = e.Input - e.Cached
+		e.Credits = bill(m.prices, e, m.round, m.how)
+	}
+	m.teach(b, 480, written)
+	lost := 0
+	for range 300 {
+		e := m.row()
+		written(0, e)
+		if e.Cached < e.Input/2 {
+			continue
+		}
+		right := b.Quote(e)
+		if right.LostDiscount(e.Credits) {
+			t.Errorf("charged right: %+v", right)
+		}
+		full := *e
+		full.Cached, full.CacheWrite = 0, e.Input
+		if right.LostDiscount(bill(m.prices, &full, m.round, m.how)) {
+			lost++
+		}
+	}
+	if lost < 50 {
+		t.Errorf("%d rows are charged without their discount, want all", lost)
+	}
+	if q := b.Quote(m.row()); q.Known {
+		t.Errorf("plain input, which was never seen, has a price: %+v", q)
+	}
+}
+
 // A kind of token that appears with a faulty meter teaches at most its own price. These seeds lost theirs once.
 func TestLearnedPriceIsNeverUnlearned(t *testing.T) {
 	for _, seed := range []uint64{4, 6, 9, 53, 84, 131} {
