@@ -235,7 +235,7 @@ func (f *fleet) add(c cellAt) {
 			continue
 		}
 		if in := f.sumCell(l, c.leaf, c.at, c.cell); in != nil && !(l.by == byFlag && l.user == "" && f.taken(l, c.leaf, c.at, in.Flagged(l.flag), l.flag, l.fault)) {
-			l.tick.add(in, l)
+			l.tick.add(in, l, c.at)
 		}
 	}
 	if c.cell.Off == nil {

@@ -72,16 +72,22 @@ type live struct {
 // tickHits counts what one tick did to a flag in a scope.
 type tickHits struct{ hits, opportunities, users, last int64 }
 
-func (t *tickHits) add(c *cohort.Cell, l *live) {
+// add adds a cell of the tick that begins at an instant. A gauge is judged at its user's next row, which may come the next morning: what
+// that says of long ago is neither a hit of now nor a chance that was missed.
+func (t *tickHits) add(c *cohort.Cell, l *live, at int64) {
 	if l.by != byFlag {
 		t.opportunities += c.Rows
 		return
 	}
 	off := c.Flagged(l.flag)
-	t.hits += off.Rows
 	t.users += c.Users
 	t.opportunities += c.Opportunities(l.flag)
 	t.last = max(t.last, off.Last)
+	if off.Last < at-recoverAfter {
+		t.opportunities -= off.Rows
+		return
+	}
+	t.hits += off.Rows
 }
 
 type seenBy uint8
@@ -156,14 +162,17 @@ func (l *live) observe(t tickHits, at int64) {
 	l.clean = max(0, l.clean-l.odds(float64(t.hits), float64(t.opportunities)))
 	l.chances += float64(t.opportunities)
 	l.gap += float64(t.opportunities)
+	l.lastHit = max(l.lastHit, t.last)
 	if t.hits == 0 {
 		l.spared[at%(24*cohort.Hour)/cohort.Hour] += t.users
+		if l.base <= cleanBase {
+			l.cleanHit = l.lastHit
+		}
 		return
 	}
 	l.spared = [24]int64{}
 	l.widest = max(l.widest, l.gap-float64(t.hits))
 	l.hits, l.gap = l.hits+float64(t.hits), 0
-	l.lastHit = max(l.lastHit, t.last)
 	if l.clean == 0 || l.base <= cleanBase {
 		l.cleanHit = l.lastHit
 	}

@@ -115,6 +115,28 @@ func TestRecoveryWaitsForTheHour(t *testing.T) {
 	}
 }
 
+// A gauge is judged at its user's next row: who comes back in the evening tells of the morning, and says nothing of now.
+func TestRecoveryOfGaugesJudgedLate(t *testing.T) {
+	p := newPatient(noon)
+	p.flag, p.rate, p.cluster = cohort.GaugeOff, 0.5, 1
+	for p.f.now = noon; p.f.now < noon+5*hour; p.f.now += 10 * minute {
+		c := &cohort.Cell{Rows: 40, Gauged: 20}
+		if last := min(p.f.now, noon+hour); last == p.f.now || p.f.now%hour == 0 {
+			c.OffOf(cohort.GaugeOff).Rows = 10
+			c.OffOf(cohort.GaugeOff).Seen(last)
+		}
+		p.tick.add(c, p.live, p.f.now)
+		p.observe(p.tick, p.f.now)
+		p.tick = tickHits{}
+		if over := p.f.recovered(p.live); over != (p.f.now >= noon+hour+20*minute) {
+			t.Fatalf("over is %v %d minutes after it began; it went on for an hour", over, (p.f.now-noon)/minute)
+		}
+	}
+	if p.lastHit != noon+hour {
+		t.Errorf("ended %d minutes after it began, want 60", (p.lastHit-noon)/minute)
+	}
+}
+
 // Silence is no recovery, of what was just opened neither.
 func TestSilenceIsNoRecovery(t *testing.T) {
 	p := newPatient(noon)
