@@ -40,20 +40,41 @@ func (f *fleet) metered(w cohort.Where) bool {
 
 // causeOf settles what a shift comes to. Input that grows along no client at all, or output with it, is the meter's counting: no client
 // has a say in its answers. Where rows name no client, and it does not grow along what meters, nobody can tell who counts and who sends.
+// Input that is read from the cache no more is the meter's counting, too, where a meter is named, or where it is longer by that, as where
+// cached input counts once as that and once as new: prompts are no longer for a cache that they miss.
 func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
-	if b.Measure != cohort.InputPerRequest {
-		return b.Cause
+	switch b.Measure {
+	case cohort.InputPerRequest:
+		base, now := f.baseline(l), period(&l.inside)
+		above := func(m cohort.Measure) float64 { return math.Log(now.Level(m) / base.Level(m)) }
+		answers := above(cohort.OutputPerRequest) > above(cohort.InputPerRequest)/2
+		switch {
+		case !f.says(verdict.MeterCounts, !namesClient(l.where) || answers):
+			return b.Cause
+		case !answers && !f.metered(l.where) && f.clientless(l):
+			return verdict.Unexplained
+		}
+		return verdict.TokenCount
+	case cohort.Uncached:
+		_, meter := l.where.Value(event.Meter)
+		if f.says(verdict.MeterCounts, !namesClient(l.where) && (meter || f.longer(l) && (f.metered(l.where) || !f.clientless(l)))) {
+			return verdict.TokenCount
+		}
+	default:
 	}
-	base, now := f.baseline(l), period(&l.inside)
-	above := func(m cohort.Measure) float64 { return math.Log(now.Level(m) / base.Level(m)) }
-	answers := above(cohort.OutputPerRequest) > above(cohort.InputPerRequest)/2
-	switch {
-	case !f.says(verdict.MeterCounts, !namesClient(l.where) || answers):
-		return b.Cause
-	case !answers && !f.metered(l.where) && f.clientless(l):
-		return verdict.Unexplained
+	return b.Cause
+}
+
+// longer says whether a scope's prompts are longer than its users' used to be. Where cached input counts twice no user's are twice as long, so
+// it goes by their mean.
+func (f *fleet) longer(l *live) bool {
+	if l.inside.Moments == nil {
+		return false
 	}
-	return verdict.TokenCount
+	m := l.inside.Moments[cohort.InputPerRequest]
+	mean, variance := f.normal(f.store.All, cohort.InputPerRequest)
+	shift := m.Mean() - mean
+	return shift >= measureShift && m.N/clusterOf(cohort.InputPerRequest, m.N/m.Users)*shift*shift/(2*variance) >= broadNats
 }
 
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for

@@ -87,6 +87,31 @@ func TestOrderedRows(t *testing.T) {
 	}
 }
 
+// Who reads no more from the cache is a client that misses it, unless a meter counts what is read from it anew.
+func TestCauseOfInputThatIsNotCached(t *testing.T) {
+	same, longer := cohort.Moment{N: 200, Users: 40}, cohort.Moment{N: 200, Sum: 60, Users: 40}
+	for _, c := range []struct {
+		why   string
+		where cohort.Cond
+		input cohort.Moment
+		want  verdict.Cause
+	}{
+		{"of a release", cohort.Cond{Dim: event.ClientVersion, Value: "2"}, same, verdict.CacheMiss},
+		{"of a release whose prompts are longer, too", cohort.Cond{Dim: event.ClientVersion, Value: "2"}, longer, verdict.CacheMiss},
+		{"of a region: its cache may be cold", cohort.Cond{Dim: event.Region, Value: "eu"}, same, verdict.CacheMiss},
+		{"of a region whose prompts are longer by that", cohort.Cond{Dim: event.Region, Value: "eu"}, longer, verdict.TokenCount},
+		{"of a meter", cohort.Cond{Dim: event.Meter, Value: "m-2"}, same, verdict.TokenCount},
+	} {
+		f := fleetOf(1000)
+		l := &live{by: byMeasure, measure: cohort.Uncached, where: cohort.NewWhere(c.where), onset: f.now - 9*cohort.Hour}
+		l.inside.Moments = new([cohort.NumMoments]cohort.Moment)
+		l.inside.Moments[cohort.InputPerRequest] = c.input
+		if got := f.causeOf(verdict.Behaviour{Measure: cohort.Uncached, Cause: verdict.CacheMiss}, l); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got.Name, c.want.Name)
+		}
+	}
+}
+
 // Users count anew in every span, so a few whose turns come one after the other are a few.
 func TestUsersAtOnce(t *testing.T) {
 	f := fleetOf(1000)

@@ -127,8 +127,11 @@ func (f *fleet) followMeasure(l *live) {
 	if !l.open() {
 		return
 	}
-	over := l.finding.Over
-	f.judge(l, l.Cause)
+	over, cause := l.finding.Over, l.Cause
+	if cause == verdict.CacheMiss { // that prompts are longer too may take a while to show
+		cause = f.causeOf(verdict.Behaviour{Measure: l.measure, Cause: cause}, l)
+	}
+	f.judge(l, cause)
 	l.finding.Over = over
 	f.update(l)
 }
