@@ -183,13 +183,19 @@ func (f *fleet) endMeasure(l *live) {
 	f.sumTo(l, end)
 }
 
-// settleMeasures resolves, at the end of the input, what has been over for hours.
-func (f *fleet) settleMeasures() {
+// settleEnds resolves, at the end of the input, what has been over for hours, and one user's fault that has been for one: no row can show
+// any more that it was not.
+func (f *fleet) settleEnds() {
 	for _, l := range f.lives {
-		if l.by == byMeasure && l.open() && l.silentTo == 0 && f.settled(l) {
+		switch {
+		case !l.open() || l.silentTo != 0:
+		case l.by == byMeasure && f.settled(l):
 			l.finding.Over = true
 			f.endMeasure(l)
 			f.judge(l, l.Cause)
+			f.update(l)
+		case l.by == byFlag && l.user != "" && l.righted > l.lastHit && f.now-l.lastHit > cohort.Hour:
+			l.finding.Over = true
 			f.update(l)
 		}
 	}

@@ -51,7 +51,7 @@ func (e *Engine) Book(ctx context.Context, final bool) error {
 	var unseen error
 	err := e.inFleet(ctx, func(f *fleet) {
 		if final {
-			f.settleMeasures()
+			f.settleEnds()
 		}
 		claims, asOf = f.claims(), f.statuses()
 		if e.o.Relay != nil {

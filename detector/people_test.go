@@ -91,6 +91,24 @@ func TestOneUserRests(t *testing.T) {
 	if wait(1); l.Status != incident.Resolved || l.LastAt != last || l.Revision != 2 {
 		t.Errorf("rows are right again, and it is %s since %d at revision %d, want %d and 2", l.Status, l.LastAt, l.Revision, last)
 	}
+	// No row comes after the input's last: an hour of right ones is all that there will be.
+	for _, c := range []struct {
+		why   string
+		hours int64
+		flag  cohort.Flag
+		want  incident.Status
+	}{
+		{"right for two hours up to the end", 2, cohort.Over, incident.Resolved},
+		{"right for minutes", 0, cohort.Over, incident.Firing},
+		{"right of another flag", 2, cohort.Under, incident.Firing},
+	} {
+		f, l, wait = begin()
+		f.person(profile.Finding{Kind: profile.Righted, User: "u", Flag: c.flag, At: f.now + 10*minute})
+		wait(c.hours)
+		if f.settleEnds(); l.Status != c.want {
+			t.Errorf("%s: %s, want %s", c.why, l.Status, c.want)
+		}
+	}
 	_, l, wait = begin()
 	if wait(73); l.Status != incident.Resolved {
 		t.Error("the user never came back, and it still fires")
