@@ -100,7 +100,7 @@ func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, bri
 
 // alike is how alike the requests of a user's hour are: the share of the variance that the hour accounts for, and then some,
 // since what a person works on changes by the day. In the simulator it is .2 to .4 for the input, and below .05 else.
-var alike = map[cohort.Measure]float64{cohort.InputPerRequest: 0.5, cohort.OutputPerRequest: 0.25, cohort.Uncached: 0.25}
+var alike = map[cohort.Measure]float64{cohort.InputPerRequest: 0.5, cohort.OutputPerRequest: 0.25, cohort.Uncached: 0.25, cohort.Uncounted: 0.5}
 
 // clusterOf returns how many observations tell as much as one would that is independent of all others, of each said of a
 // user's hour: the design effect 1 + (each − 1)·ρ of requests (Kish, Survey Sampling, 1965, section 5.4); of buckets all of them.
@@ -252,6 +252,10 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	cause := f.causeOf(b, l)
 	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
 		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
+	}
+	if b.Measure == cohort.Uncounted && f.says(verdict.NotMetered, !f.metered(l.where) || !f.uncounted(l)) {
+		f.sparedCohort(RuleMeasures, l, "shorter", "%s of %s: prompts are shorter, answers are not, and it is no new meter's", b.Measure, l.where)
+		return false
 	}
 	if f.says(verdict.Denied, f.denied(l) || f.asked(l)) {
 		f.sparedCohort(RuleMeasures, l, "nobody_elses", "%s of %s: what was asked, or the scope as a whole, does not bear it out", b.Measure, l.where)

@@ -77,6 +77,26 @@ func (f *fleet) longer(l *live) bool {
 	return shift >= measureShift && m.N/clusterOf(cohort.InputPerRequest, m.N/m.Users)*shift*shift/(2*variance) >= broadNats
 }
 
+// uncounted says whether shorter prompts are a meter's doing: one that has just come, or answers are shorter too, over which no client has a
+// say. Where prompts were too long before, or what is missing is told already, it is not.
+func (f *fleet) uncounted(l *live) bool {
+	for _, m := range f.lives {
+		if m.user == "" && !m.where.Excludes(l.where) && (m.by == byMeasure && m.measure == cohort.InputPerRequest || m.open() && m.Cause == verdict.FewTokens) {
+			return false
+		}
+	}
+	if f.adoptedIn(l) != "" {
+		return true
+	}
+	if l.inside.Moments == nil {
+		return false
+	}
+	m := l.inside.Moments[cohort.OutputPerRequest]
+	mean, variance := f.normal(f.store.All, cohort.OutputPerRequest)
+	shift := mean - m.Mean()
+	return shift >= measureShift/2 && m.N/clusterOf(cohort.OutputPerRequest, m.N/m.Users)*shift*shift/(2*variance) >= broadNats
+}
+
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for
 // rows that all of the scope's are, that names the factor, or none.
 func (f *fleet) expected(l *live, cause verdict.Cause) int64 {

@@ -112,6 +112,44 @@ func TestCauseOfInputThatIsNotCached(t *testing.T) {
 	}
 }
 
+// Prompts that are shorter are a meter's doing where answers are shorter, too, or it has just come; not where they were too long before.
+func TestUncounted(t *testing.T) {
+	region := cohort.Cond{Dim: event.Region, Value: "eu"}
+	before := func(l live) *live { return &l }
+	for _, c := range []struct {
+		why     string
+		where   cohort.Cond
+		answers float64 // mean logarithm of their length over the past's
+		other   *live
+		want    bool
+	}{
+		{"answers, too", region, -0.3, nil, true},
+		{"answers are as ever: people ask for less", region, 0, nil, false},
+		{"a new meter leaves out input alone", cohort.Cond{Dim: event.Meter, Value: "m-2"}, 0, nil, true},
+		{"a meter that has long been there does not", cohort.Cond{Dim: event.Meter, Value: "m-1"}, 0, nil, false},
+		{"it was too long before, as the users' pasts have it", region, -0.3, before(live{by: byMeasure, measure: cohort.InputPerRequest, where: cohort.NewWhere(region)}), false},
+		{"somewhere else it was", region, -0.3, before(live{by: byMeasure, measure: cohort.InputPerRequest, where: cohort.NewWhere(cohort.Cond{Dim: event.Region, Value: "us"})}), true},
+		{"rows that follow others tell of it already", region, -0.3, before(live{by: byFlag, flag: cohort.Short, Incident: incident.Incident{Status: incident.Firing, Finding: incident.Finding{Cause: verdict.FewTokens}}}), false},
+	} {
+		f := fleetOf(1000)
+		f.first = f.now - 72*cohort.Hour
+		for value, at := range map[string]int64{"m-1": f.first, "m-2": f.now - 2*cohort.Hour} {
+			leaf := &cohort.Leaf{}
+			leaf.Values[event.Meter] = value
+			f.add(cellAt{leaf, at, &cohort.Cell{Rows: 1}})
+		}
+		if c.other != nil {
+			f.lives = append(f.lives, c.other)
+		}
+		l := &live{by: byMeasure, measure: cohort.Uncounted, where: cohort.NewWhere(c.where), onset: f.now - 2*cohort.Hour}
+		l.inside.Moments = new([cohort.NumMoments]cohort.Moment)
+		l.inside.Moments[cohort.OutputPerRequest] = cohort.Moment{N: 200, Sum: 200 * c.answers, Users: 100}
+		if got := f.uncounted(l); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
 // Users count anew in every span, so a few whose turns come one after the other are a few.
 func TestUsersAtOnce(t *testing.T) {
 	f := fleetOf(1000)

@@ -46,6 +46,7 @@ func (f *fleet) claims() []ledger.Claim {
 				c.Lost = l.missing()
 			}
 		}
+		c.Short = c.Short || l.by == byMeasure && l.measure == cohort.Uncounted
 		if l.by == byFlag && f.tells(l) {
 			c.Hindsight = follows(l.flag) || l.keptGauges()
 			c.Pivot, c.Around, c.Odds = l.finding.StartedAt, c.Where, f.odds(l)

@@ -86,6 +86,8 @@ func excess(m cohort.Measure, now, base *verdict.Period) float64 {
 		return 0
 	}
 	switch m {
+	case cohort.Uncounted:
+		return 1 - r
 	case cohort.RequestsPerTurn:
 		return (now.Requests - now.Background) * (1 - 1/r) / now.Requests
 	case cohort.Background:

@@ -13,8 +13,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 11
-	fleetLayout   = 14
+	shardLayout   = 12
+	fleetLayout   = 15
 	bookingLayout = 1
 )
 

@@ -227,16 +227,17 @@ const (
 	Background              // requests that no turn of the user asked for, per turn
 	InputPerRequest
 	OutputPerRequest
-	Uncached // list value of the input over what it would be with the past's cached share
-	Turns    // turns (requests where no turns are sent) per active bucket
+	Uncached  // list value of the input over what it would be with the past's cached share
+	Turns     // turns (requests where no turns are sent) per active bucket
+	Uncounted // how many times as long the past's input was: InputPerRequest turned over, for what is too little
 	NumMoments
 )
 
-var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "output_per_request", "uncached", "turns"}
+var measureNames = [NumMoments]string{"requests_per_turn", "background", "input_per_request", "output_per_request", "uncached", "turns", "uncounted"}
 
 // OfRequest says whether the measure is taken of each request, rather than of a user's bucket when it closes.
 func (m Measure) OfRequest() bool {
-	return m == InputPerRequest || m == OutputPerRequest || m == Uncached
+	return m == InputPerRequest || m == OutputPerRequest || m == Uncached || m == Uncounted
 }
 
 // String returns the measure's name.

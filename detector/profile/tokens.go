@@ -76,6 +76,7 @@ func (x *tokenMean) see(rollout uint8, m *Moments, mean *[cohort.NumMoments]floa
 	for k := range x.sum {
 		mean[int(cohort.InputPerRequest)+k] = float64(x.sum[k]) / (1000 * asked)
 	}
+	mean[cohort.Uncounted] = -mean[cohort.InputPerRequest]
 	return true
 }
 
@@ -93,6 +94,7 @@ func (t *Table) tokens(u *User, e *event.Event, cold bool) *Moments {
 	in, out := b.Input/b.Requests, b.Output/b.Requests
 	if b.Input > 0 {
 		m.set(cohort.InputPerRequest, (float32(e.Input)+in)/(2*in))
+		m.X[cohort.Uncounted], m.Valid[cohort.Uncounted] = -m.X[cohort.InputPerRequest], m.Valid[cohort.InputPerRequest]
 	}
 	if b.Output > 0 {
 		m.set(cohort.OutputPerRequest, (float32(e.Output)+out)/(2*out))

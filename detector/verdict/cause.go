@@ -128,4 +128,5 @@ var Behaviours = []Behaviour{
 	{cohort.InputPerRequest, ContextBloat},
 	{cohort.OutputPerRequest, TokenCount},
 	{cohort.Uncached, CacheMiss},
+	{cohort.Uncounted, FewTokens},
 }

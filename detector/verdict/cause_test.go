@@ -87,10 +87,14 @@ func TestCausesAreTheContracts(t *testing.T) {
 		}
 	}
 	for _, b := range Behaviours {
-		// No client has a say in how much it is answered.
+		// No client has a say in how much it is answered, nor in what a meter leaves out.
 		want := ClientBug
-		if b.Measure == cohort.OutputPerRequest {
+		switch b.Measure {
+		case cohort.OutputPerRequest:
 			want = MeteringBug
+		case cohort.Uncounted:
+			want = UnderMetering
+		default:
 		}
 		if b.Cause.Class != want {
 			t.Errorf("the measure %v is a %s, not %s", b.Measure, want, b.Cause.Class)

@@ -20,7 +20,11 @@ func cardinal(f *Figures) []Evidence {
 			cohort.InputPerRequest:  "input tokens a request",
 			cohort.OutputPerRequest: "output tokens a request",
 			cohort.Uncached:         "cost of the input at the cached share",
+			cohort.Uncounted:        "input tokens a request",
 		}[f.Measure]
+		if f.Measure == cohort.Uncounted {
+			x = 1 / x
+		}
 		return []Evidence{figure("against_own_past", fmt.Sprintf("%s: %.2gx each user's own past, averaged over users first", what, x), x, 1)}
 	case f.Cause.Class == Organic || f.Cause.Class == Unknown:
 		return nil // no flag and no measure shows it

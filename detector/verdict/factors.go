@@ -80,6 +80,8 @@ func (p *Period) Parts(m cohort.Measure) (n, d float64) {
 		n, d = p.Input-0.9*p.Cached, p.Input
 	case cohort.Turns:
 		n, d = p.Turns, p.Users
+	case cohort.Uncounted:
+		n, d = p.Rows, p.Input
 	case cohort.NumMoments:
 	}
 	return n, d
