@@ -225,7 +225,7 @@ func (t *Table) Fold(e *event.Event, leaf *cohort.Leaf, flags cohort.Flags, q pr
 	if flags != 0 {
 		t.flag(u, e, flags, q, &r)
 	}
-	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens && !strange && !u.isAnother() {
+	if !again && e.Kind == event.Usage && e.Status == event.OK && e.HasTokens && !r.Unprompted && !strange && !u.isAnother() {
 		r.Tokens = t.tokens(u, e, cold)
 	}
 	return r

@@ -82,8 +82,9 @@ func (x *tokenMean) see(rollout uint8, m *Moments, mean *[cohort.NumMoments]floa
 
 // tokens measures one request against the mean request of the user's past, m, as ln((x+m)/2m): shrunk to 0 by one request of
 // the past, so that an empty one says as little as one of a few times as many tokens. It is known at once and for the row's own
-// leaf, unlike what only a closed bucket shows. What a cold cache does not hold is as usual. What it returns, nil without a past,
-// holds until the next row.
+// leaf, unlike what only a closed bucket shows. What a cold cache does not hold is as usual. What nobody asked for is not measured: it
+// begins with a prompt of its own, so more of it would look as if everything missed the cache. What it returns, nil without a past, holds
+// until the next row.
 func (t *Table) tokens(u *User, e *event.Event, cold bool) *Moments {
 	b := u.base()
 	if b.Buckets < minPast || b.Requests < minRequests || u.leaf == nil {

@@ -66,9 +66,10 @@ func TestTokensAreMeasuredByRequest(t *testing.T) {
 		t.Errorf("nothing cached after a pause is no news, yet it is measured as %v", m.X[cohort.Uncached])
 	}
 	for why, change := range map[string]func(*event.Event){
-		"a failed request":     func(e *event.Event) { e.Status = event.Failed },
-		"a penalty":            func(e *event.Event) { e.Kind = event.Penalty },
-		"a row without tokens": func(e *event.Event) { e.HasTokens = false },
+		"a failed request":      func(e *event.Event) { e.Status = event.Failed },
+		"a penalty":             func(e *event.Event) { e.Kind = event.Penalty },
+		"a row without tokens":  func(e *event.Event) { e.HasTokens = false },
+		"what nobody asked for": func(e *event.Event) { e.Dims[event.Origin] = "background" },
 	} {
 		if m := request(later, plain, 1000, 500, 100, change); m != nil {
 			t.Errorf("%s is measured: %+v", why, m)
