@@ -325,7 +325,7 @@ func (t *Table) close(u *User) {
 func (t *Table) measure(u *User, c, b *Counts) {
 	m := &t.scratch
 	*m = Moments{Leaf: u.leaf, At: u.bucket + Bucket}
-	asked, askedPast := c.Requests-c.Background, b.Requests-b.Background
+	asked, askedPast := c.asked(), b.asked()
 	// What nobody asked for is measured against turns, or against what was asked for where no turns are sent.
 	unit, unitPast := c.Turns, b.Turns
 	if b.Turns == 0 {

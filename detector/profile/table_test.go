@@ -322,3 +322,35 @@ func BenchmarkFold(b *testing.B) {
 		})
 	}
 }
+
+// What fails is asked again, and is no request more for a turn; what nobody was denied and is asked again is.
+func TestFailuresAreNoRequestsMore(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		status event.Status
+		want   float64
+	}{
+		{"an outage: three of four requests fail", event.Failed, 1},
+		{"a loop: four go well", event.OK, 2.5}, // half way: a bucket of one turn is held against one of the past
+	} {
+		table, heard := newHeard()
+		ask := func(at int64, turn string, status event.Status) {
+			e, q := charge("u", at, 1)
+			e.TurnID, e.Status = turn, status
+			table.Fold(e, plain, 0, q)
+		}
+		for i := range int64(40) {
+			ask(monday+i*Bucket, fmt.Sprint(i), event.OK)
+		}
+		at := monday + 2*day
+		for i := range int64(3) {
+			ask(at+i*10e9, "last", c.status)
+		}
+		ask(at+30e9, "last", event.OK)
+		table.Close(at + 2*Bucket)
+		m := heard.moments[len(heard.moments)-1]
+		if got := math.Exp(m.X[cohort.RequestsPerTurn]); math.Abs(got-c.want) > 0.01 {
+			t.Errorf("%s: x%.3f requests a turn, want x%.3f", c.why, got, c.want)
+		}
+	}
+}

@@ -55,6 +55,9 @@ func (c *Counts) scale(f float32) {
 	*c = zero
 }
 
+// asked is how many requests were made for the user and went well: what fails is made again, and no client is at fault for that.
+func (c *Counts) asked() float32 { return max(c.Requests-c.Background-c.Failures, 0) }
+
 // volume is what the user drew, at list price where that is known, so that a wrong price is not taken for appetite.
 func (c *Counts) volume() float32 {
 	if c.List > 0 {
