@@ -250,10 +250,10 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
-	if b.Measure == cohort.OutputPerRequest && f.says(verdict.NotMetered, !f.metered(l.where)) {
-		return false // a model that writes longer answers, or users who ask for them, are nobody's fault
+	if ofMeters(b.Measure) && f.says(verdict.NotMetered, !f.metered(l.where)) {
+		return false // a model that writes longer answers, or users who ask for them or say less, are nobody's fault
 	}
-	if b.Measure == cohort.Uncounted && f.says(verdict.NotMetered, !f.metered(l.where) || !f.uncounted(l)) {
+	if b.Measure == cohort.Uncounted && f.says(verdict.NotMetered, !f.uncounted(l)) {
 		f.sparedCohort(RuleMeasures, l, "shorter", "%s of %s: prompts are shorter, answers are not, and it is no new meter's", b.Measure, l.where)
 		return false
 	}

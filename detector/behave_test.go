@@ -64,6 +64,26 @@ func TestReferenceOfBackground(t *testing.T) {
 	}
 }
 
+// What only a meter can do is not widened to what is none, though more users seem to be hit.
+func TestRefiningKeepsToMeters(t *testing.T) {
+	for m, want := range map[cohort.Measure]string{cohort.Uncounted: "meter=m-2", cohort.InputPerRequest: "everybody"} {
+		f := fleetOf(1000)
+		l := &live{by: byMeasure, measure: m, where: cohort.NewWhere(cohort.Cond{Dim: event.Meter, Value: "m-2"}), onset: f.now - 2*cohort.Hour, cluster: 1, shift: 0.5}
+		for _, value := range []string{"m-1", "m-2"} {
+			leaf := &cohort.Leaf{}
+			leaf.Values[event.Meter] = value
+			c := &cohort.Cell{Rows: 1000, Moments: new([cohort.NumMoments]cohort.Moment)}
+			c.Moments[m] = cohort.Moment{N: 1000, Sum: 500, Squares: 300, Users: 200, Days: 200, Up: 150, Brief: 200, BriefUp: 150}
+			f.add(cellAt{leaf, f.now - cohort.Hour, c})
+		}
+		f.lives = append(f.lives, l)
+		f.refineMeasure(l)
+		if got := l.where.String(); got != want {
+			t.Errorf("%s: %q, want %q", m, got, want)
+		}
+	}
+}
+
 // One account that does much of something else brings a scope's sums back to where they stood; not the mean of its users.
 func TestOneAccountEndsNoFault(t *testing.T) {
 	const m = cohort.RequestsPerTurn

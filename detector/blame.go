@@ -38,6 +38,9 @@ func (f *fleet) metered(w cohort.Where) bool {
 	return len(w) > 0
 }
 
+// ofMeters says whether a measure moves by a fault only along what counts and charges.
+func ofMeters(m cohort.Measure) bool { return m == cohort.OutputPerRequest || m == cohort.Uncounted }
+
 // causeOf settles what a shift comes to. Input that grows along no client at all, or output with it, is the meter's counting: no client
 // has a say in its answers. Where rows name no client, and it does not grow along what meters, nobody can tell who counts and who sends.
 // Input that is read from the cache no more is the meter's counting, too, where a meter is named, or where it is longer by that, as where

@@ -206,7 +206,9 @@ func (f *fleet) refineMeasure(l *live) {
 	t := f.momentTable(l.measure, l.onset, l)
 	mean, variance := f.normal(f.store.All, l.measure)
 	best, own, ok := f.refit(l, t, localise.Shift(reference(l.measure, mean), variance, 1, 1/l.cluster), 2)
-	if where := f.where(best, t); ok && !where.Equal(l.where) && best.Score >= own+refineNats {
-		f.move(l, where, best.Score)
+	where := f.where(best, t)
+	if !ok || where.Equal(l.where) || best.Score < own+refineNats || ofMeters(l.measure) && f.says(verdict.NotMetered, !f.metered(where)) {
+		return
 	}
+	f.move(l, where, best.Score)
 }
