@@ -5,6 +5,9 @@
 // circles. Each candidate is scored by the likelihood of its rows under a rate of its own against the known background, less
 // the length of its description.
 //
+// Several looks, where the best conjunction is uneven, for two or three that explain the rows better than it does: those in it that are
+// right speak against it.
+//
 // Causes looks for all the elements that explain how a table of leaves differs from its forecast: several at once, in any
 // cuboid, up and down, with nothing known but what was predicted and what came.
 //

@@ -59,6 +59,11 @@ const (
 // Only candidates with positive gain are returned. Narrowing starts from the 12 best of each size, so a pair neither of
 // whose sides stands out alone can be missed. Cost: O(12·maxDims·rows·dims) time.
 func Search(t Table, gain Gain, maxDims int) []Cut {
+	return t.search(gain, maxDims, func(Cut) bool { return true })
+}
+
+// search is Search for those of which ok is true.
+func (t Table) search(gain Gain, maxDims int, ok func(Cut) bool) []Cut {
 	var all Sums
 	rows := make([]int, len(t.Rows))
 	for i := range t.Rows {
@@ -67,7 +72,7 @@ func Search(t Table, gain Gain, maxDims int) []Cut {
 	}
 	var out []Cut
 	keep := func(c Cut) {
-		if c.Gain > 0 {
+		if c.Gain > 0 && ok(c) {
 			out = append(out, c)
 		}
 	}
