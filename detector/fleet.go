@@ -313,8 +313,11 @@ func (f *fleet) hourly() {
 
 // adopt opens an incident and takes what it explains out of the statistics.
 func (f *fleet) adopt(l *live) {
+	id := f.identify(l)
+	l.ID = id
 	split := f.splitOff(l)
 	l.Incident, l.openedAt = incident.Open(l.finding, f.head), f.now
+	l.ID = id
 	f.lives = append(f.lives, l)
 	f.explain(l, 1)
 	if f.o.Observe != nil {

@@ -82,6 +82,19 @@ func (f *fleet) merge(young, old *live) {
 	f.epoch++
 }
 
+// identify returns the identity of an incident that is about to be said. Another may have had it since it was found itself, and be about
+// other rows by now.
+func (f *fleet) identify(l *live) string {
+	first := l.finding
+	for {
+		id := incident.Identify(first)
+		if !slices.ContainsFunc(f.lives, func(m *live) bool { return m.ID == id }) {
+			return id
+		}
+		first.StartedAt += cohort.Tick
+	}
+}
+
 // merged says whether what is found is an incident that turned out to be another one: its id is used up.
 func (f *fleet) merged(l *live) bool {
 	id := incident.Identify(l.finding)

@@ -87,12 +87,8 @@ func (f *fleet) split(from, l *live) bool {
 	if rows < int64(f.rules.MinUsers) {
 		return false
 	}
-	id := l.ID
-	if id == "" {
-		id = incident.Identify(l.finding)
-	}
 	l.finding.Splits = append(slices.Clip(l.finding.Splits), incident.Split{With: from.ID, Until: until})
-	from.finding.Splits = append(slices.Clip(from.finding.Splits), incident.Split{With: id, Until: until, Off: true})
+	from.finding.Splits = append(slices.Clip(from.finding.Splits), incident.Split{With: l.ID, Until: until, Off: true})
 	return true
 }
 
