@@ -140,6 +140,70 @@ func TestAFaultWithinAnotherOfItsKind(t *testing.T) {
 	}
 }
 
+// Faults that look alike and begin together in cohorts of which none holds another are told as themselves, and not as one of everybody:
+// most are not hit. One that hits a part of everybody is one.
+func TestFaultsThatLookAlikeAreTold(t *testing.T) {
+	is := func(e *event.Event, plan, region string) bool {
+		return e.Dims[event.Plan] == plan && e.Dims[event.Region] == region
+	}
+	for _, c := range []struct {
+		why    string
+		charge func(e *event.Event, list int64) (int64, bool)
+		want   []string
+	}{
+		{
+			"rows come twice here and there",
+			func(e *event.Event, list int64) (int64, bool) { return list, is(e, "pro", "eu") || is(e, "team", "us") },
+			[]string{"metering_bug/duplicate_charge cohort map[plan:pro region:eu]", "metering_bug/duplicate_charge cohort map[plan:team region:us]"},
+		},
+		{
+			"every second does here, and every third there",
+			func(e *event.Event, list int64) (int64, bool) {
+				return list, is(e, "pro", "eu") && e.Output%2 == 0 || is(e, "team", "us") && e.Output%3 == 0
+			},
+			[]string{"metering_bug/duplicate_charge cohort map[plan:pro region:eu]", "metering_bug/duplicate_charge cohort map[plan:team region:us]"},
+		},
+		{
+			"the same price is wrong here and there",
+			func(e *event.Event, list int64) (int64, bool) {
+				if is(e, "pro", "eu") || is(e, "team", "us") {
+					list *= 3
+				}
+				return list, false
+			},
+			[]string{"metering_bug/price cohort map[plan:pro region:eu]", "metering_bug/price cohort map[plan:team region:us]"},
+		},
+		{
+			"the cohorts cross",
+			func(e *event.Event, list int64) (int64, bool) {
+				return list, e.Dims[event.Plan] == "pro" || e.Dims[event.Region] == "eu"
+			},
+			[]string{"metering_bug/duplicate_charge cohort map[plan:pro]", "metering_bug/duplicate_charge cohort map[region:eu]"},
+		},
+		{
+			"every fifth row of everybody",
+			func(e *event.Event, list int64) (int64, bool) { return list, e.Output%5 == 0 },
+			[]string{"metering_bug/duplicate_charge cohort map[]"},
+		},
+		{
+			"every third user, whoever that is",
+			func(e *event.Event, list int64) (int64, bool) {
+				return list, len(e.User) > 1 && e.User[len(e.User)-1]%3 == 0
+			},
+			[]string{"metering_bug/duplicate_charge cohort map[]"},
+		},
+	} {
+		rows, _ := crossing(c.charge)
+		var got []string
+		for _, r := range replay(t, crossOptions(), split(t, rows, 2)).final() {
+			got = append(got, kindText(r))
+		}
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("%s: told are %q, want %q", c.why, got, c.want)
+		}
+	}
+}
+
 // Two prices go wrong together in cohorts that cross, and few rows make one incident of them at first. Once they are told apart each says
 // what came of the other, in its evidence and in its timeline; the one that is narrowed has fewer users and credits, and nothing is owed
 // twice. A program that stops before, between and after says the same.

@@ -28,6 +28,9 @@ func (f *fleet) known(leaf *cohort.Leaf, at int64, own *live) (faults []cohort.F
 // part is what one cell says of an incident: how many of its rows, of how many that could, bear its flag.
 func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Flag, own *live, fault *cohort.Fault) (off cohort.Off, n int64, ok bool) {
 	off, n = c.Flagged(flag), c.Opportunities(flag)
+	if fault != nil && fault.Kind() == cohort.Undiscounted {
+		n = c.CachedRows // on others it does not show
+	}
 	if flag != cohort.Over {
 		return off, n, !f.explained(leaf, at, &off, flag, own)
 	}

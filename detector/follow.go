@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -70,9 +71,10 @@ func (f *fleet) followFlag(l *live) {
 		f.update(l)
 		return
 	}
+	others := func() {}
 	if l.user == "" && (f.now-l.openedAt <= refineFor || l.inside.Flagged(l.flag).Rows < refineRows) {
 		was := f.told(l)
-		f.refine(l, looked)
+		others = f.refine(l, looked)
 		f.narrowed(l, was)
 	}
 	if !l.open() {
@@ -80,6 +82,7 @@ func (f *fleet) followFlag(l *live) {
 	}
 	f.judge(l, l.Cause)
 	f.update(l)
+	others()
 	f.residue(l)
 }
 
@@ -114,20 +117,30 @@ func (f *fleet) due(l *live) bool {
 
 // refine searches the scope again with all that came since the onset, unless no affected row came since it was last looked at. What came
 // after the last one says nothing of where the fault was: it may be over, and then most rows that are right are of who works at other
-// hours, or of the next release.
-func (f *fleet) refine(l *live, looked int64) {
+// hours, or of the next release. Where several scopes explain the rows better than one, the incident keeps the one that has most of its
+// own; others opens the rest, once that is said.
+func (f *fleet) refine(l *live, looked int64) (others func()) {
+	others = func() {}
 	f.settle(l)
 	to := f.lastOff(l)
 	if to <= looked && looked > l.openedAt {
-		return
+		return others
 	}
 	if l.base > cleanBase && l.clean >= refineNats {
 		to = min(to, l.cleanHit+1)
 	}
 	t := f.table(l.flag, l.onset, to, l, l.fault)
-	best, own, ok := f.refit(l, t, f.sharp(t, l.flag, l.base, l.cluster, l.onset, to), maxScope)
+	weight := f.clusters(t, l.flag, l.base, l.cluster, l.onset, to)
+	sharp := localise.Binomial(l.base, 1/weight)
+	each := f.each(t, l.flag, l.base, weight)
+	t = slices.MaxFunc(each, func(a, b *coded) int {
+		_, x := f.scoreOf(l.where, a, sharp)
+		_, y := f.scoreOf(l.where, b, sharp)
+		return cmp.Compare(x, y)
+	})
+	best, own, ok := f.refit(l, t, sharp, maxScope)
 	if !ok {
-		return
+		return others
 	}
 	switch where := f.where(best, t); {
 	case slices.ContainsFunc(where, func(c cohort.Cond) bool {
@@ -139,7 +152,17 @@ func (f *fleet) refine(l *live, looked int64) {
 		f.date(l)
 	case best.Score >= own+refineNats || best.Score >= own-sameFit && len(best.Dims) <= len(l.where):
 		f.move(l, where, best.Score)
+		from := l.onset
+		return func() {
+			for _, own := range each {
+				if own != t {
+					x := &live{by: byFlag, flag: l.flag, gain: l.gain, cluster: l.cluster, base: l.base, refinedAt: f.now, fault: l.fault}
+					f.open(x, l.Cause, own, sharp, from, nil)
+				}
+			}
+		}
 	}
+	return others
 }
 
 // lastOff returns just after the last row since an incident's onset that bears its flag, in its scope or elsewhere, and is no other's.
@@ -156,7 +179,7 @@ func (f *fleet) lastOff(l *live) (last int64) {
 
 // refit returns the best scope in a table that holds at least half of what the present one does, and the present one's score.
 func (f *fleet) refit(l *live, t *coded, gain localise.Gain, dims int) (best localise.Cut, own float64, ok bool) {
-	cuts := f.worthy(localise.Search(t.Table, gain, dims))
+	cuts := f.aside(f.worthy(localise.Search(t.Table, gain, dims)), t, gain, l)
 	own, held := f.scoreOf(l.where, t, gain)
 	for len(cuts) > 0 && f.hitsIn(cuts[0], t, l.where) < held/2 {
 		cuts = cuts[1:]

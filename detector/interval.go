@@ -76,7 +76,7 @@ func (f *fleet) clustered(l *live) float64 {
 	if l.rate >= nearlyAll {
 		return 1
 	}
-	return max(min(l.cluster, 3, f.dispersion(l.flag, l.where, l.onset, f.now+cohort.Tick)), 1)
+	return max(min(l.cluster, 3, f.dispersion(l.flag, []cohort.Where{l.where}, l.onset, f.now+cohort.Tick)), 1)
 }
 
 // chance returns the quiet rate of the flag, as one that a likelihood can be taken of.

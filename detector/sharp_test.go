@@ -49,7 +49,7 @@ func TestScopeOfARareFault(t *testing.T) {
 		f.now = start + 20*cohort.Hour
 		f.store.Head(f.now)
 		table := f.table(cohort.Copy, start, f.now, nil, nil)
-		cuts := localise.Search(table.Table, f.sharp(table, cohort.Copy, 1e-3, float64(c.each), start, f.now), maxScope)
+		cuts := localise.Search(table.Table, localise.Binomial(1e-3, 1/f.clusters(table, cohort.Copy, 1e-3, float64(c.each), start, f.now)), maxScope)
 		if got := f.where(cuts[0], table).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
@@ -122,8 +122,71 @@ func TestDispersion(t *testing.T) {
 			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{}), at), at, cell)
 		}
 		f.now = start + 20*cohort.Hour
-		if got := f.dispersion(cohort.Copy, nil, start, f.now+cohort.Tick); math.Abs(got-c.want) > 1e-9 && got != c.want {
+		if got := f.dispersion(cohort.Copy, []cohort.Where{nil}, start, f.now+cohort.Tick); math.Abs(got-c.want) > 1e-9 && got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// Of an hour in whose midst an incident began, what is right and may have come before denies no scope.
+func TestTableOfAnHourThatBeganBefore(t *testing.T) {
+	const start = int64(500_000) * cohort.Hour
+	f := newFleet(newOptions(), []int32{0}, nil)
+	leaves := cohort.NewLeaves()
+	for hour := range 8 {
+		for plan, hits := range map[string]int64{"pro": 7, "free": 0} {
+			cell := &cohort.Cell{Rows: 10}
+			*cell.OffOf(cohort.Copy) = cohort.Off{Rows: hits, Users: hits}
+			at := start + int64(hour)*cohort.Hour
+			f.store.Add(f.store.Series(leaves.Of(&[event.NumDims]string{event.Plan: plan}), at), at, cell)
+		}
+	}
+	f.now = start + 8*cohort.Hour
+	f.store.Head(f.now)
+	table := f.table(cohort.Copy, start+cohort.Hour/2, f.now, nil, nil)
+	for plan, want := range map[string]localise.Sums{"pro": {56, 77, 56}, "free": {0, 70, 0}} {
+		var got localise.Sums
+		for _, i := range table.RowsOf(localise.Cut{Dims: []int{int(event.Plan)}, Values: []uint32{table.index[event.Plan][plan]}}) {
+			got = table.Rows[i]
+		}
+		if got != want {
+			t.Errorf("%s: %v, want %v", plan, got, want)
+		}
+	}
+}
+
+// What an incident is about by now is no other's: a scope that would take it in is told only if all of it is about even.
+func TestAScopeThatTakesInAnother(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		right float64 // rows in the rest that are right
+		want  string
+	}{
+		{"the rest is hit as that is", 0, "everybody"},
+		{"most of the rest is right", 2000, "plan=team region=us"},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		l := &live{by: byFlag, flag: cohort.Copy}
+		m := &live{by: byFlag, flag: cohort.Copy, where: cohort.NewWhere(cohort.Cond{Dim: event.Plan, Value: "pro"}, cohort.Cond{Dim: event.Region, Value: "eu"})}
+		m.Status, m.inside.Rows, m.inside.OffOf(cohort.Copy).Rows = incident.Firing, 100, 100
+		f.lives = []*live{m}
+		table, leaves := newCoded(), cohort.NewLeaves()
+		for _, plan := range []string{"pro", "team", "free"} {
+			for _, region := range []string{"eu", "us", "ap"} {
+				s := localise.Sums{100, 100, 10}
+				if plan+region == "proeu" {
+					continue
+				}
+				if c.right > 0 && plan+region != "teamus" && plan+region != "freeap" {
+					s = localise.Sums{0, c.right / 6, 0}
+				}
+				table.add(leaves.Of(&[event.NumDims]string{event.Plan: plan, event.Region: region}), s)
+			}
+		}
+		table.done([]event.Dim{event.Plan, event.Region})
+		gain := localise.Binomial(1e-3, 1)
+		if got := f.where(f.aside(localise.Search(table.Table, gain, maxScope), table, gain, l)[0], table).String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
 }

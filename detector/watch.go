@@ -19,6 +19,7 @@ const (
 	threadRows  = 1000 // that could have gone on from others, after which it is known whether they do
 	threadRate  = 0.01 // that do not, beyond which they are not expected to
 	usualRate   = 0.2  // from here on a flag is how a value always was, and no news
+	severalNats = 12   // by which several scopes have to fit better than one, for each
 	sameFit     = 0.5  // nats within which two descriptions fit equally well
 	refineNats  = 3    // by which another scope has to fit better before an incident moves to it
 	reopenAfter = 24 * cohort.Hour
@@ -156,12 +157,23 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	gain := cuts[0].Score
-	cuts = f.worthy(localise.Search(t.Table, f.sharp(t, fam.Flag, base, cluster, from, f.now+cohort.Tick), maxScope))
+	weight, found := f.clusters(t, fam.Flag, base, cluster, from, f.now+cohort.Tick), false
+	sharp := localise.Binomial(base, 1/weight)
+	for _, own := range f.each(t, fam.Flag, base, weight) {
+		l := &live{by: byFlag, flag: fam.Flag, gain: gain, cluster: cluster, base: base, refinedAt: f.now, fault: fault}
+		found = f.open(l, fam.Cause, own, sharp, from, in) || found
+	}
+	return found
+}
+
+// open gives an incident the scope that fits a table best, and opens it.
+func (f *fleet) open(l *live, cause verdict.Cause, t *coded, gain localise.Gain, from int64, in *live) bool {
+	cuts := f.aside(f.worthy(localise.Search(t.Table, gain, maxScope)), t, gain, l)
 	if len(cuts) == 0 {
 		return false // rows say that it is a few users', and those to come will tell
 	}
 	best, loser := f.choose(cuts, t, from)
-	l := &live{by: byFlag, flag: fam.Flag, where: f.where(best, t), gain: gain, cluster: cluster, base: base, refinedAt: f.now, fault: fault}
+	l.where = f.where(best, t)
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
 	}
@@ -192,10 +204,10 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	if host := f.host(l); host != nil {
-		f.widen(host, l, fam.Cause)
+		f.widen(host, l, cause)
 		return true
 	}
-	f.judge(l, fam.Cause)
+	f.judge(l, cause)
 	if f.merged(l) {
 		return false
 	}
@@ -235,9 +247,13 @@ func (f *fleet) unusual(l *live, best localise.Cut) bool {
 // half of MinUsers have to be different people, as far as a day tells them apart.
 func (f *fleet) many(l *live) bool {
 	hour := f.store.Sum(l.where, f.now-cohort.Hour, f.now+cohort.Tick)
-	day := f.store.Sum(l.where, f.now-24*cohort.Hour, f.now+cohort.Tick)
-	users := max(hour.Flagged(l.flag).Users, day.Flagged(l.flag).DayUsers)
-	return 2*users > int64(f.rules.MinUsers)
+	return 2*max(hour.Flagged(l.flag).Users, f.people(l.where, l.flag)) > int64(f.rules.MinUsers)
+}
+
+// people returns how many different users bore a flag in a scope within a day.
+func (f *fleet) people(where cohort.Where, flag cohort.Flag) int64 {
+	day := f.store.Sum(where, f.now-24*cohort.Hour, f.now+cohort.Tick)
+	return day.Flagged(flag).DayUsers
 }
 
 // table lists the leaves in [from, to): affected rows and opportunities, less those that other incidents of the flag account for (except
@@ -262,6 +278,9 @@ func (f *fleet) table(flag cohort.Flag, from, to int64, own *live, fault *cohort
 			return
 		}
 		if off, n, ok := f.part(leaf, at, cell, flag, own, fault); ok {
+			if at <= from-cohort.Five {
+				n = off.Rows // of an hour's rows that are right, those before it deny nothing
+			}
 			sums[0], sums[1], sums[2] = sums[0]+float64(off.Rows), sums[1]+float64(n), sums[2]+float64(off.Users)
 		}
 	})
