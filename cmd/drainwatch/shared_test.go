@@ -41,7 +41,11 @@ func TestShared(t *testing.T) {
 				t.Error("one of three instances holds none of three partitions")
 			}
 		case 1, 3: // whoever decides is killed, and somebody else comes
-			k := slices.IndexFunc(all, func(p *process) bool { return strings.Contains(p.errs.String(), "run: this instance decides") })
+			k := -1
+			await(t, "somebody to decide", func() bool {
+				k = slices.IndexFunc(all, func(p *process) bool { return strings.Contains(p.errs.String(), "run: this instance decides") })
+				return k >= 0
+			})
 			all[k].kill(t)
 			all[k] = start()
 		case 2: // a zombie: it goes on after its partitions have gone to others
