@@ -91,7 +91,7 @@ func (f *fleet) evidence(v *cohort.Value, m cohort.Measure, w cohort.Moment, bri
 	if brief {
 		each = w.N / w.Brief // those who began within the hour are fewer than those who are at work
 	}
-	nats = w.N / clusterOf(m, each) * shift * shift / (2 * variance)
+	nats = shiftNats(m, w.N, each, shift, variance)
 	if up, users := counted(&w, brief); !f.broad(m, up, users, brief) && (nats <= f.nats(RuleMeasures) || f.says(verdict.Breadth, true)) {
 		return 0, shift
 	}
@@ -109,6 +109,11 @@ func clusterOf(m cohort.Measure, each float64) float64 {
 		return 1 + max(each-1, 0)*alike[m]
 	}
 	return max(1, each) * session
+}
+
+// shiftNats returns the nats for a shift of the mean of n observations, so many each of a user's hour, of a known variance.
+func shiftNats(m cohort.Measure, n, each, shift, variance float64) float64 {
+	return n / clusterOf(m, each) * shift * shift / (2 * variance)
 }
 
 // counted returns how many users a moment counts, and how many of them above their past.

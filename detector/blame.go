@@ -71,13 +71,19 @@ func (f *fleet) causeOf(b verdict.Behaviour, l *live) verdict.Cause {
 // longer says whether a scope's prompts are longer than its users' used to be. Where cached input counts twice no user's are twice as long, so
 // it goes by their mean.
 func (f *fleet) longer(l *live) bool {
+	shift, nats := f.shiftOf(l, cohort.InputPerRequest)
+	return shift >= measureShift && nats >= broadNats
+}
+
+// shiftOf returns how far a measure of requests stands above everybody's quiet mean in a scope, and the nats for that; 0 where none was measured.
+func (f *fleet) shiftOf(l *live, m cohort.Measure) (shift, nats float64) {
 	if l.inside.Moments == nil {
-		return false
+		return 0, 0
 	}
-	m := l.inside.Moments[cohort.InputPerRequest]
-	mean, variance := f.normal(f.store.All, cohort.InputPerRequest)
-	shift := m.Mean() - mean
-	return shift >= measureShift && m.N/clusterOf(cohort.InputPerRequest, m.N/m.Users)*shift*shift/(2*variance) >= broadNats
+	w := l.inside.Moments[m]
+	mean, variance := f.normal(f.store.All, m)
+	shift = w.Mean() - mean
+	return shift, shiftNats(m, w.N, w.N/w.Users, shift, variance)
 }
 
 // uncounted says whether shorter prompts are a meter's doing: one that has just come, or answers are shorter too, over which no client has a
@@ -91,13 +97,8 @@ func (f *fleet) uncounted(l *live) bool {
 	if f.adoptedIn(l) != "" {
 		return true
 	}
-	if l.inside.Moments == nil {
-		return false
-	}
-	m := l.inside.Moments[cohort.OutputPerRequest]
-	mean, variance := f.normal(f.store.All, cohort.OutputPerRequest)
-	shift := mean - m.Mean()
-	return shift >= measureShift/2 && m.N/clusterOf(cohort.OutputPerRequest, m.N/m.Users)*shift*shift/(2*variance) >= broadNats
+	shift, nats := f.shiftOf(l, cohort.OutputPerRequest)
+	return -shift >= measureShift/2 && nats >= broadNats
 }
 
 // expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for

@@ -62,10 +62,7 @@ func TestUnknownSaysWhatIsMissing(t *testing.T) {
 	if r.EndedAt == nil || r.EndedAt.Sub(label.EndedAt).Abs() > 6*time.Hour {
 		t.Errorf("ended %v, want %v", r.EndedAt, label.EndedAt)
 	}
-	says := map[string]string{}
-	for _, e := range r.Evidence {
-		says[e.Code] = e.Text
-	}
+	says := saidBy(&r)
 	if x := r.Factors["mix"]; x < 2 || says["mix_model"] == "" || says["missing"] == "" || says["missing_fields"] != "missing: rows carry no experiment, which might tell" {
 		t.Errorf("mix x%.2g, evidence %v", x, says)
 	}
@@ -91,13 +88,19 @@ func TestLongerInputsOfNoClientAreUnknown(t *testing.T) {
 	if n := label.Users; r.UsersAffected < n*8/10 || r.UsersAffected > n {
 		t.Errorf("%d users are affected, want %d", r.UsersAffected, n)
 	}
+	says := saidBy(&r)
+	if says["missing"] == "" || says["missing_fields"] != "missing: rows carry no client, client_version, experiment, which might tell" || says["not_a_bug"] != "" {
+		t.Errorf("evidence %v", says)
+	}
+}
+
+// saidBy returns the evidence of a record by its code.
+func saidBy(r *incident.Record) map[string]string {
 	says := map[string]string{}
 	for _, e := range r.Evidence {
 		says[e.Code] = e.Text
 	}
-	if says["missing"] == "" || says["missing_fields"] != "missing: rows carry no client, client_version, experiment, which might tell" || says["not_a_bug"] != "" {
-		t.Errorf("evidence %v", says)
-	}
+	return says
 }
 
 // People who try a dear new model are at no fault, and are on record.

@@ -157,12 +157,11 @@ func against(f *Figures, v Verdict) []Evidence {
 func unexplained(f *Figures, v Verdict) (out []Evidence) {
 	missing := "who or what chose these models: none is new, and the calendar knows of no change"
 	behave := fmt.Sprintf("turns x%.3g, requests x%.3g, tokens x%.3g, cache x%.3g: neither people nor clients do more", v.Factor("turns"), v.Factor("requests"), v.Factor("tokens"), v.Factor("cache"))
-	right := fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge"))
 	if f.ByMeasure {
 		missing = "what clients sent, to hold it against what the meter counted: answers are as long as ever, and no row says which client it is of"
-		behave, right = fmt.Sprintf("turns x%.3g: people ask for no more", v.Factor("turns")), ""
-	}
-	if v.HasRatio && right != "" {
+		behave = fmt.Sprintf("turns x%.3g: people ask for no more", v.Factor("turns"))
+	} else if v.HasRatio { // a meter that counts too much is not ruled out by charges that are right for what it counts
+		right := fmt.Sprintf("price x%.3g, rows a request x%.3g, surcharge x%.3g: every charge is right for what was asked of which model", v.Factor("price"), v.Factor("rows"), v.Factor("surcharge"))
 		out = append(out, Evidence{Code: "not_a_bug", Text: right, Against: true})
 	}
 	if v.HasRatio {

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ func (l *Left) explain(incident string, factors []Factor) []Evidence {
 	}
 	text := fmt.Sprintf("losing %s of requests, each by itself, leaves ", percent(1-l.Requests))
 	of, each := l.Users, "an hour"
-	if hasTurns(factors) {
+	if slices.ContainsFunc(factors, func(x Factor) bool { return x.Name == "turns" }) {
 		text += percent(l.Turns) + " of turns and "
 		of, each = l.Turns, "a turn"
 	}
@@ -59,13 +60,4 @@ func (l *Left) explain(incident string, factors []Factor) []Evidence {
 		return nil
 	}
 	return []Evidence{line("loss_leaves", text+strings.Join(said, "; "))}
-}
-
-func hasTurns(factors []Factor) bool {
-	for i := range factors {
-		if factors[i].Name == "turns" {
-			return true
-		}
-	}
-	return false
 }
