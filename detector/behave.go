@@ -184,9 +184,10 @@ func mayName(d event.Dim) bool {
 	return !slices.Contains(notClient, d)
 }
 
-// momentTable lists the leaves' moments since from, less what open incidents explain.
+// momentTable lists the leaves' moments since from, less what open incidents explain: of each as many observations as tell as much, for the
+// hundredth request of one user's hour is no news of where a fault lies.
 func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
-	c := newCoded()
+	c, brief := newCoded(), f.brief(m, from)
 	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
 		if cell.Moments == nil || cell.Moments[m].N == 0 {
 			return
@@ -197,8 +198,9 @@ func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
 			}
 		}
 		x := cell.Moments[m]
-		up, users := counted(&x, f.brief(m, from))
-		c.add(leaf, localise.Sums{x.N, x.Sum, up, users})
+		up, users := counted(&x, brief)
+		each := clusterOf(m, x.N/max(x.Users, x.Brief, 1))
+		c.add(leaf, localise.Sums{x.N / each, x.Sum / each, up, users})
 	})
 	return c.done(f.o.Dimensions, notClient...)
 }
@@ -238,7 +240,7 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	t := f.momentTable(b.Measure, from, nil)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	least := reference(b.Measure, mean)
-	cuts := f.worthy(localise.Search(t.Table, localise.Shift(least, variance, 1, 1/cluster), 2))
+	cuts := f.worthy(localise.Search(t.Table, localise.Shift(least, variance, 1, 1), 2))
 	for len(cuts) > 0 && (cuts[0].Sums[1]/cuts[0].Sums[0]-least < measureShift || f.says(verdict.Breadth, !f.broad(b.Measure, cuts[0].Sums[2], cuts[0].Sums[3], f.brief(b.Measure, from)))) {
 		cuts = cuts[1:]
 	}

@@ -121,3 +121,31 @@ func TestOneAccountEndsNoFault(t *testing.T) {
 		}
 	}
 }
+
+// Twenty-eight users whose meter counts half as much again outweigh a thousand requests of one whose task has grown: of those, the last
+// nine hundred are no news.
+func TestBusyUserMovesNoScope(t *testing.T) {
+	const m = cohort.InputPerRequest
+	f := fleetOf(100)
+	f.first = f.now - 40*cohort.Hour
+	at := f.now - cohort.Hour
+	add := func(meter, region string, users, requests, x, up float64) {
+		leaf := &cohort.Leaf{Values: [event.NumDims]string{event.Meter: meter, event.Region: region}}
+		cell := &cohort.Cell{Rows: int64(requests), Requests: int64(requests), Users: int64(users), Moments: new([cohort.NumMoments]cohort.Moment)}
+		cell.Moments[m] = cohort.Moment{
+			N: requests, Sum: requests * x, Squares: requests * (x*x + 0.2), Users: users, Days: users, Up: up, Brief: users, BriefUp: up,
+		}
+		f.store.Add(f.store.Series(leaf, at), at, cell)
+	}
+	for i := range 7 {
+		region := fmt.Sprint("r", i)
+		add("old", region, 20, 600, 0, 2)
+		add("new", region, 4, 115, 0.45, 3)
+	}
+	add("old", "r0", 1, 1000, 1.1, 1)
+	f.store.Head(f.now)
+	l := &live{by: byMeasure, measure: m, where: cohort.Where{{Dim: event.Meter, Value: "new"}}, onset: at, openedAt: f.now, shift: 0.45, cluster: clusterOf(m, 29)}
+	if f.refineMeasure(l); l.where.String() != "meter=new" {
+		t.Errorf("the incident moved to %s", l.where)
+	}
+}

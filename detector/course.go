@@ -205,7 +205,7 @@ func (f *fleet) settleEnds() {
 func (f *fleet) refineMeasure(l *live) {
 	t := f.momentTable(l.measure, l.onset, l)
 	mean, variance := f.normal(f.store.All, l.measure)
-	best, own, ok := f.refit(l, t, localise.Shift(reference(l.measure, mean), variance, 1, 1/l.cluster), 2)
+	best, own, ok := f.refit(l, t, localise.Shift(reference(l.measure, mean), variance, 1, 1), 2)
 	where := f.where(best, t)
 	if !ok || where.Equal(l.where) || best.Score < own+refineNats || ofMeters(l.measure) && f.says(verdict.NotMetered, !f.metered(where)) {
 		return
