@@ -130,9 +130,9 @@ func (f *fleet) refine(l *live, looked int64) (others func()) {
 		to = min(to, l.cleanHit+1)
 	}
 	t := f.table(l.flag, l.onset, to, l, l.fault)
-	weight := f.clusters(t, l.flag, l.base, l.cluster, l.onset, to)
+	weight, fits := f.clusters(t, l.flag, l.base, l.cluster, l.onset, to)
 	sharp := localise.Binomial(l.base, 1/weight)
-	each := f.each(t, l.flag, l.base, weight)
+	each := f.each(t, l.flag, l.base, weight, fits)
 	t = slices.MaxFunc(each, func(a, b *coded) int {
 		_, x := f.scoreOf(l.where, a, sharp)
 		_, y := f.scoreOf(l.where, b, sharp)

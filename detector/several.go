@@ -19,9 +19,12 @@ func (f *fleet) several(t *coded, gain localise.Gain) []localise.Cut {
 }
 
 // each returns a table for each of the scopes that together explain one: what the others leave of it. A fault that spares some people and
-// hits others makes scopes of those whom it happened to hit, so rows count by how much people differ within the scopes.
-func (f *fleet) each(t *coded, flag cohort.Flag, base, weight float64) []*coded {
-	set := f.several(t, localise.Binomial(base, 1/weight))
+// hits others makes scopes of those whom it happened to hit, so rows count by how much people differ within the scopes. The set is that of
+// rows which are all independent.
+func (f *fleet) each(t *coded, flag cohort.Flag, base, weight float64, set []localise.Cut) []*coded {
+	if weight > 1 {
+		set = f.several(t, localise.Binomial(base, 1/weight))
+	}
 	if len(set) > 1 {
 		hits, people := 0.0, 0.0
 		for _, c := range set {

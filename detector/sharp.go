@@ -13,10 +13,11 @@ import (
 // clusters returns by how many rows of a table one more says as much as one that is independent of the others, once it is clear that
 // something is wrong. Whether to cry is judged by clusters, as many affected rows as an affected user has: a busy user says no more than
 // another. Where it is would be judged too dimly so: what denies a wider scope is rows of a sibling that are right, and those are as many
-// as they are, unless the fault spares some users and hits others. How much counts vary by that, the scopes that fit best show themselves.
-func (f *fleet) clusters(t *coded, flag cohort.Flag, base, cluster float64, from, to int64) float64 {
-	weight := max(1, cluster)
-	fits := f.several(t, localise.Binomial(base, 1))
+// as they are, unless the fault spares some users and hits others. How much counts vary by that, the scopes that fit best show themselves. Those
+// are returned too, of rows that are all independent.
+func (f *fleet) clusters(t *coded, flag cohort.Flag, base, cluster float64, from, to int64) (weight float64, fits []localise.Cut) {
+	weight = max(1, cluster)
+	fits = f.several(t, localise.Binomial(base, 1))
 	if len(fits) < 2 {
 		var fit localise.Cut
 		for _, c := range localise.Search(t.Table, localise.Binomial(base, 1/weight), maxScope) {
@@ -35,7 +36,7 @@ func (f *fleet) clusters(t *coded, flag cohort.Flag, base, cluster float64, from
 			weight = by
 		}
 	}
-	return weight
+	return weight, fits
 }
 
 // ofPeople are the dimensions in which a user's rows seldom differ.

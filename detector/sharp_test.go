@@ -49,7 +49,8 @@ func TestScopeOfARareFault(t *testing.T) {
 		f.now = start + 20*cohort.Hour
 		f.store.Head(f.now)
 		table := f.table(cohort.Copy, start, f.now, nil, nil)
-		cuts := localise.Search(table.Table, localise.Binomial(1e-3, 1/f.clusters(table, cohort.Copy, 1e-3, float64(c.each), start, f.now)), maxScope)
+		weight, _ := f.clusters(table, cohort.Copy, 1e-3, float64(c.each), start, f.now)
+		cuts := localise.Search(table.Table, localise.Binomial(1e-3, 1/weight), maxScope)
 		if got := f.where(cuts[0], table).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}

@@ -157,9 +157,10 @@ func (f *fleet) find(fam verdict.Family, from int64, cluster float64, fault *coh
 		return false
 	}
 	gain := cuts[0].Score
-	weight, found := f.clusters(t, fam.Flag, base, cluster, from, f.now+cohort.Tick), false
+	weight, fits := f.clusters(t, fam.Flag, base, cluster, from, f.now+cohort.Tick)
 	sharp := localise.Binomial(base, 1/weight)
-	for _, own := range f.each(t, fam.Flag, base, weight) {
+	found := false
+	for _, own := range f.each(t, fam.Flag, base, weight, fits) {
 		l := &live{by: byFlag, flag: fam.Flag, gain: gain, cluster: cluster, base: base, refinedAt: f.now, fault: fault}
 		found = f.open(l, fam.Cause, own, sharp, from, in) || found
 	}
