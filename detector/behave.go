@@ -186,21 +186,28 @@ func mayName(d event.Dim) bool {
 
 // momentTable lists the leaves' moments since from, less what open incidents explain: of each as many observations as tell as much, for the
 // hundredth request of one user's hour is no news of where a fault lies.
-func (f *fleet) momentTable(m cohort.Measure, from int64, own *live) *coded {
+// What plans expect of a leaf is taken off.
+func (f *fleet) momentTable(m cohort.Measure, from int64, own *live, plans []plan) *coded {
 	c, brief := newCoded(), f.brief(m, from)
 	f.store.Each(from, f.now+cohort.Tick, func(leaf *cohort.Leaf, cell *cohort.Cell) {
 		if cell.Moments == nil || cell.Moments[m].N == 0 {
 			return
 		}
 		for _, l := range f.lives {
-			if l != own && l.open() && l.hides().Measures&(1<<m) != 0 && l.where.Matches(&leaf.Values) {
+			if l != own && l.open() && (l.silentTo == 0 || len(plans) == 0) && l.hides().Measures&(1<<m) != 0 && l.where.Matches(&leaf.Values) {
 				return
 			}
 		}
-		x := cell.Moments[m]
+		x, planned := cell.Moments[m], foreseen(plans, leaf)
+		if math.IsInf(planned, 1) {
+			if own == nil {
+				return
+			}
+			planned = 0 // who was told of before says no less now
+		}
 		up, users := counted(&x, brief)
 		each := clusterOf(m, x.N/max(x.Users, x.Brief, 1))
-		c.add(leaf, localise.Sums{x.N / each, x.Sum / each, up, users})
+		c.add(leaf, localise.Sums{x.N / each, (x.Sum - x.N*planned) / each, up, users})
 	})
 	return c.done(f.o.Dimensions, notClient...)
 }
@@ -235,9 +242,17 @@ func (f *fleet) spansSince(at int64, brief bool) float64 {
 	return math.Ceil(max(1, float64(f.now-at)/float64(span)))
 }
 
+// localiseMeasure opens the incident of a measure since from: of what stands above the calendar's plans, else of what they explain, which
+// is not told.
 func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
+	plans := f.plannedOf(b, from, plannedSlack)
+	return len(plans) > 0 && f.openMeasure(b, from, plans, nil) || f.openMeasure(b, from, nil, plans)
+}
+
+// openMeasure opens the incident of a measure since from beyond some plans. What others explain, beyond which there is nothing, is not told.
+func (f *fleet) openMeasure(b verdict.Behaviour, from int64, plans, explained []plan) bool {
 	cluster := clusterOf(b.Measure, f.perHour(b.Measure))
-	t := f.momentTable(b.Measure, from, nil)
+	t := f.momentTable(b.Measure, from, nil, plans)
 	mean, variance := f.normal(f.store.All, b.Measure)
 	least := reference(b.Measure, mean)
 	cuts := f.worthy(localise.Search(t.Table, localise.Shift(least, variance, 1, 1), 2))
@@ -254,6 +269,10 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 	}
 	if loser != nil {
 		l.loser = f.where(*loser, t).String()
+	}
+	if len(plans) > 0 {
+		sum := f.store.Sum(l.where, from, f.now+cohort.Tick)
+		l.shift = sum.Moments[b.Measure].Mean() - mean // all of it: what is planned is no past
 	}
 	f.dateMeasure(l, from)
 	cause := f.causeOf(b, l)
@@ -273,9 +292,10 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 		f.sparedCohort(RuleMeasures, l, "few_at_once", "%s of %s: nothing in it is new, and %.0f of %.0f users stand above their past, %.1f at a time", b.Measure, l.where, best.Sums[2], best.Sums[3], f.atOnce(l, from))
 		return false
 	}
-	if to := f.expected(l, cause); to > 0 {
+	f.judge(l, cause)
+	if f.says(verdict.Planned, f.touches(explained, l)) || len(plans) == 0 && f.expected(l, cause, l.times()) {
 		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it of %s: %q", l.where, f.planned(l))
-		l.silentTo = to
+		l.silentTo = f.now + plannedRelook
 		f.lives = append(f.lives, l)
 		f.explain(l, 1)
 		return true
@@ -284,7 +304,6 @@ func (f *fleet) localiseMeasure(b verdict.Behaviour, from int64) bool {
 		f.reopen(old, l)
 		return true
 	}
-	f.judge(l, cause)
 	if l.inside.Moments != nil {
 		_, users := counted(&l.inside.Moments[b.Measure], f.brief(b.Measure, from))
 		l.finding.Users = int(users)

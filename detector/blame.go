@@ -2,11 +2,9 @@ package detector
 
 import (
 	"math"
-	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
-	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
@@ -99,57 +97,6 @@ func (f *fleet) uncounted(l *live) bool {
 	}
 	shift, nats := f.shiftOf(l, cohort.OutputPerRequest)
 	return -shift >= measureShift/2 && nats >= broadNats
-}
-
-// expected returns until when the calendar explains a change of behaviour, 0 if it does not: an entry for the scope, or for
-// rows that all of the scope's are, that names the factor, or none.
-func (f *fleet) expected(l *live, cause verdict.Cause) int64 {
-	for _, p := range f.o.Calendar {
-		where := whereOf(p.Where)
-		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) && !f.within(l, where) {
-			continue
-		}
-		if _, ok := p.Expect[cause.Factor]; ok || len(p.Expect) == 0 {
-			if f.says(verdict.Planned, true) {
-				return p.To.UnixNano()
-			}
-		}
-	}
-	return 0
-}
-
-// within says whether all rows of an incident's scope are of that kind as well: a version of a client is that client's.
-func (f *fleet) within(l *live, where cohort.Where) bool {
-	some, all := false, true
-	f.store.Active(l.where, l.onset, f.now+cohort.Tick, func(leaf *cohort.Leaf) {
-		some, all = true, all && where.Matches(&leaf.Values)
-	})
-	return some && all
-}
-
-// awaited returns the calendar's entry that explains what one account draws, nil if none does: one for its rows that expects
-// that more is done, by as much at least where it says by how much. What somebody new draws on it no calendar explains.
-func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
-	if cause == verdict.StolenKey || u.Leaf == nil {
-		return nil
-	}
-	for i := range f.o.Calendar {
-		p := &f.o.Calendar[i]
-		where := whereOf(p.Where)
-		if u.At < p.From.UnixNano() || u.Since >= p.To.UnixNano() || !where.Matches(&u.Leaf.Values) {
-			continue
-		}
-		most := 1.0
-		for _, name := range []string{"users", "turns", "requests", "tokens"} {
-			if x, ok := p.Expect[name]; ok {
-				most *= x
-			}
-		}
-		if len(p.Expect) == 0 || u.DayRatio <= most {
-			return p
-		}
-	}
-	return nil
 }
 
 // denied says whether the scope's own sums deny the shift: its measure as a whole stands where it stood. A scope that is new

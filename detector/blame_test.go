@@ -3,12 +3,10 @@ package detector
 import (
 	"math"
 	"testing"
-	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
-	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
@@ -34,41 +32,6 @@ func TestLongAnswers(t *testing.T) {
 		l.inside = cohort.Cell{Users: 10, Requests: 100, Rows: 100, Input: c.input, Output: c.answers}
 		if got := f.longAnswers(l); got != c.want {
 			t.Errorf("%s: %v, want %v", c.why, got, c.want)
-		}
-	}
-}
-
-// The calendar explains what an account draws, as far as its entry goes; never that somebody new draws on it.
-func TestCalendarExplainsAccounts(t *testing.T) {
-	at := int64(20_000) * 24 * cohort.Hour
-	entry := func(expect map[string]float64) Planned {
-		return Planned{
-			From: time.Unix(0, at-cohort.Hour), To: time.Unix(0, at+cohort.Hour), What: "batch", Where: map[event.Dim]string{event.Plan: "business"}, Expect: expect,
-		}
-	}
-	for _, c := range []struct {
-		why    string
-		expect map[string]float64
-		plan   string
-		at     int64
-		cause  verdict.Cause
-		want   bool
-	}{
-		{"its plan, however much", nil, "business", at, verdict.SharedAccount, true},
-		{"as much as is expected", map[string]float64{"turns": 10, "requests": 3}, "business", at, verdict.ScriptedDrain, true},
-		{"more than is expected", map[string]float64{"requests": 3}, "business", at, verdict.ScriptedDrain, false},
-		{"a price explains no volume", map[string]float64{"price": 50}, "business", at, verdict.ScriptedDrain, false},
-		{"another plan", nil, "pro", at, verdict.ScriptedDrain, false},
-		{"before it begins", nil, "business", at - 2*cohort.Hour, verdict.ScriptedDrain, false},
-		{"a thief", nil, "business", at, verdict.StolenKey, false},
-	} {
-		f := fleetOf(1000)
-		f.o.Calendar = []Planned{entry(c.expect)}
-		leaf := &cohort.Leaf{}
-		leaf.Values[event.Plan] = c.plan
-		u := &profile.Finding{User: "u", At: c.at, Since: c.at - cohort.Hour, DayRatio: 25, Leaf: leaf}
-		if got := f.awaited(u, c.cause) != nil; got != c.want {
-			t.Errorf("%s: explained %v, want %v", c.why, got, c.want)
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (f *fleet) settleEnds() {
 
 // refineMeasure searches the scope of a client's incident again with all that came since the onset.
 func (f *fleet) refineMeasure(l *live) {
-	t := f.momentTable(l.measure, l.onset, l)
+	t := f.momentTable(l.measure, l.onset, l, f.plannedOf(verdict.Behaviour{Measure: l.measure, Cause: l.Cause}, l.onset, 1))
 	mean, variance := f.normal(f.store.All, l.measure)
 	best, own, ok := f.refit(l, t, localise.Shift(reference(l.measure, mean), variance, 1, 1), 2)
 	where := f.where(best, t)

@@ -163,7 +163,7 @@ func (f *fleet) watchCost(draws []*draw, dear map[string]float64, from, to int64
 	switch {
 	case math.Log(l.finding.Verdict.Factor(verdict.Unexplained.Factor)) < math.Log(x.times)/2:
 		return // their requests, tokens or cache moved, of which others speak
-	case f.expected(l, cause) != 0:
+	case f.expected(l, cause, x.times):
 		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it: %q", f.planned(l))
 		return
 	}

@@ -22,11 +22,14 @@ const (
 
 // follow folds the tick into the open incidents: recovery, scope, impact.
 func (f *fleet) follow() {
-	for _, l := range f.lives {
-		if l.silentTo != 0 && f.now >= l.silentTo {
-			l.silentTo = 0
-			f.epoch++
+	f.lives = slices.DeleteFunc(f.lives, func(l *live) bool {
+		over := l.silentTo != 0 && f.now >= l.silentTo
+		if over {
+			f.explain(l, -1)
 		}
+		return over
+	})
+	for _, l := range f.lives {
 		if !l.open() || l.silentTo != 0 {
 			continue
 		}

@@ -160,24 +160,6 @@ func (f *fleet) lacks(l *live) (out []string) {
 	return out
 }
 
-// planned names a calendar entry that holds at the onset for the scope, as far as it goes.
-func (f *fleet) planned(l *live) string {
-	for _, p := range f.o.Calendar {
-		if l.onset >= p.From.UnixNano() && l.onset < p.To.UnixNano() && !whereOf(p.Where).Excludes(l.where) {
-			return p.What
-		}
-	}
-	return ""
-}
-
-func whereOf(m map[event.Dim]string) cohort.Where {
-	var conds []cohort.Cond
-	for d, v := range m {
-		conds = append(conds, cohort.Cond{Dim: d, Value: v})
-	}
-	return cohort.NewWhere(conds...)
-}
-
 // moves returns the factor that an incident's cause moves. Tokens that are counted right and charged wrong are a price.
 func moves(l *live, c verdict.Cause) string {
 	if l.by == byFlag && l.flag == cohort.Over {

@@ -63,7 +63,7 @@ type live struct {
 	cleanHit    int64            // last affected row before the recovery began
 	spared      [24]int64        // user-hours since the last affected row, by hour of the day
 	day         *hitDay          // what it does at which hours
-	silentTo    int64            // explained by the calendar until then, and never said
+	silentTo    int64            // explained by the calendar, not to be looked at until then, and never said
 	endedAt     int64            // tick at which it resolved
 	righted     int64            // when one user's rows were last seen to be right after a run of those that were not
 	told        []told           // what it was said to be about before
@@ -117,7 +117,7 @@ func (l *live) hides() cohort.Hidden {
 			f = f.With(cohort.CacheLost)
 		}
 		return cohort.Hidden{Flags: f}
-	case l.by == byMeasure && len(l.where) == 0:
+	case l.by == byMeasure && (len(l.where) == 0 || l.silentTo != 0):
 		return cohort.Hidden{Measures: 1 << l.measure}
 	case l.by == byMeasure:
 		// A client's fault moves more than the measure it was found by.

@@ -125,7 +125,7 @@ func (f *fleet) again(old, l *live) bool {
 func (f *fleet) reopen(old, l *live) {
 	old.lastHit, old.cleanHit, old.clean, old.gap = l.lastHit, l.lastHit, 0, 0
 	old.refinedAt, old.outsideAt = f.now, 0
-	old.finding.Over, old.silentTo = false, 0
+	old.finding.Over = false
 	since := old.onset
 	old.onset = l.onset
 	f.explain(old, 1)

@@ -58,7 +58,7 @@ type Planned struct {
 	From, To time.Time
 	What     string
 	Where    map[event.Dim]string
-	Expect   map[string]float64 // factor name to multiple; empty explains what people do (users, turns, requests, tokens), never a price
+	Expect   map[string]float64 // factor name to multiple, whose power of 1.5 it explains; empty explains whatever people do (users, turns, requests, tokens), never a price
 }
 
 // SeverityRules say what wakes somebody. Zero fields take the defaults.
@@ -173,15 +173,4 @@ func (o *Options) Validate() error {
 		check(p.To.After(p.From), "calendar entry %d (%s): to must come after from", i+1, p.What)
 	}
 	return errors.Join(append(errs, o.Thresholds.validate())...)
-}
-
-// priceChanges returns the calendar's planned changes of price.
-func (o *Options) priceChanges() []price.Change {
-	var out []price.Change
-	for _, p := range o.Calendar {
-		if f, ok := p.Expect["price"]; ok && f > 0 {
-			out = append(out, price.Change{From: p.From, To: p.To, Where: p.Where, Factor: f})
-		}
-	}
-	return out
 }

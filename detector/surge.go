@@ -108,7 +108,7 @@ func (f *fleet) surge(x jump) {
 	l.finding.StartedAt = l.onset
 	f.resum(l)
 	f.judge(l, verdict.Surge)
-	if f.expected(l, verdict.Surge) != 0 || f.expected(l, verdict.RequestLoop) != 0 {
+	if f.expected(l, verdict.Surge, 1) || f.expected(l, verdict.RequestLoop, 1) { // it wakes nobody, however much it is
 		f.sparedCohort(RuleMeasures, l, "planned", "the calendar expects it: %q", f.planned(l))
 		return
 	}

@@ -148,7 +148,7 @@ func against(f *Figures, v Verdict) []Evidence {
 		add("enforcement_is_no_proof", "the accounts bear an enforcement flag, but nothing in their own usage moved before the charge: the flag is a suspect, not proof")
 	}
 	if f.Planned != "" {
-		add("planned", fmt.Sprintf("the calendar has %q here, which does not explain this factor", f.Planned))
+		add("planned", fmt.Sprintf("the calendar has %q here, which does not explain as much of this factor", f.Planned))
 	}
 	return out
 }
