@@ -43,8 +43,8 @@ type fleet struct {
 	hours    map[int64]*verdict.Period // what everybody drew, by hour
 	warm     bool
 	suspects []profile.Finding
-	devices  map[string]*household // young accounts by device
-	quietTo  int64                 // event time up to which nothing wakes anybody
+	ties     ties  // young accounts, and what they share
+	quietTo  int64 // event time up to which nothing wakes anybody
 	counts   map[int32]rowCounts
 	users    map[int32]int
 	plans    map[int32][]window.State
@@ -71,8 +71,8 @@ type part struct {
 func newFleet(o *Options, partitions []int32, say func(*live, []incident.Reason)) *fleet {
 	f := &fleet{
 		o: o, store: cohort.NewStore(), parts: map[int32]*part{}, say: say, card: len(o.RateCard) > 0,
-		rules:   incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
-		devices: map[string]*household{}, hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{}, plans: map[int32][]window.State{},
+		rules: incident.Rules{PageFactor: o.Severity.PageFactor, MinUsers: o.Severity.MinUsers, Material: o.Severity.MaterialCredits},
+		ties:  newTies(), hours: map[int64]*verdict.Period{}, counts: map[int32]rowCounts{}, users: map[int32]int{}, plans: map[int32][]window.State{},
 	}
 	for _, p := range partitions {
 		f.parts[p] = &part{}
@@ -180,6 +180,9 @@ func (f *fleet) decide(upTo int64) {
 		for _, l := range due[i].links {
 			f.link(l)
 		}
+	}
+	f.settleFarms(f.now >= f.fiveAt)
+	for i := range due {
 		for _, u := range due[i].findings {
 			f.person(u)
 		}
@@ -309,6 +312,7 @@ func (f *fleet) hourly() {
 	}
 	f.watchConsumption()
 	f.spent.hour(f.now)
+	f.ties.forget(f.now)
 }
 
 // adopt opens an incident and takes what it explains out of the statistics.

@@ -39,12 +39,12 @@ func (s *shard) pieces() (all []kept) {
 	alone("copies", s.class.copies.Pieces())
 	alone("gauges", s.class.gauges.Users())
 	alone("budgets", s.budgets.Accounts())
-	alone("devices", s.devices.Pieces(codeNothing))
+	alone("ties", s.ties.Pieces(codeDay))
 	s.threads.Pieces(alone)
 	return all
 }
 
-func codeNothing(*struct{}, *state.Coder) {}
+func codeDay(seen *uint32, c *state.Coder) { state.Uints(c, seen) }
 
 // marking is a shard's state as of a mark, while it is written.
 type marking struct {

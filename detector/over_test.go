@@ -34,7 +34,8 @@ func TestFarmsEnd(t *testing.T) {
 		began := f.now
 		row := func(account int64, at int64) {
 			f.now, f.head = max(f.now, at), max(f.head, at)
-			f.link(link{user: fmt.Sprint("u", 50-account), device: "d", at: at})
+			f.link(link{user: fmt.Sprint("u", 50-account), on: identities{"d"}, from: at, at: at})
+			f.settleFarms(true)
 			f.follow()
 		}
 		for i := range int64(farmSize) {
@@ -87,7 +88,8 @@ func TestAClassForgetsWhoWasYoung(t *testing.T) {
 		if i%(farmSize-2) == 0 {
 			f.now += youngAccount
 		}
-		f.link(link{user: fmt.Sprint("u", i), device: "d", at: f.now})
+		f.link(link{user: fmt.Sprint("u", i), on: identities{"d"}, from: f.now, at: f.now})
+		f.settleFarms(true)
 	}
 	if len(f.lives) > 0 {
 		t.Errorf("%d incidents", len(f.lives))

@@ -12,15 +12,8 @@ import (
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
 
-const (
-	suspectWait = int64(60 * 1e9) // how long a single user's rows wait for a cohort to explain them
-	farmSize    = 8               // young accounts on one device that are no household
-	farmMost    = 10_000          // accounts listed of one farm
-
-	// Farms draw what is free once a day, classes meet once a day: an hour or two of it, and the next day at the same time. A farm of which
-	// no account had a row for longer is over.
-	farmQuiet = 24 * cohort.Hour
-)
+// suspectWait is how long a single user's rows wait for a cohort to explain them.
+const suspectWait = int64(60 * 1e9)
 
 // person folds what a shard says of one user.
 func (f *fleet) person(u profile.Finding) {
@@ -70,14 +63,19 @@ func (l *live) lasted(u *profile.Finding) {
 	}
 }
 
-// resting returns the incident of a user, or of a device's accounts, that is over and goes on if they do.
+// resting returns the incident of a user that is over and goes on if they do.
 func (f *fleet) resting(user string, by seenBy) *live {
 	for _, l := range slices.Backward(f.lives) {
-		if l.by == by && l.user == user && l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter {
+		if l.by == by && l.user == user && f.rests(l) {
 			return l
 		}
 	}
 	return nil
+}
+
+// rests says whether an incident is over and may go on.
+func (f *fleet) rests(l *live) bool {
+	return l.Status == incident.Resolved && l.MergedInto == "" && f.now-l.endedAt < reopenAfter
 }
 
 // drain opens or updates the incident of a user whose volume left their past. What a release or a busy day does to
@@ -91,6 +89,9 @@ func (f *fleet) drain(u *profile.Finding) {
 	if l == nil {
 		switch p := f.awaited(u, cause); {
 		case cause.Class == verdict.Organic:
+			return
+		case f.farm(u.User) != nil:
+			f.spared(u, "named_in_a_farm", "the account is named already, with others that are farmed like it")
 			return
 		case !u.New() && f.says(verdict.Released, f.moved(u.Leaf)):
 			f.spared(u, "everybody_around", "everybody around does more: an incident or a surge covers the account")
@@ -270,76 +271,4 @@ func (f *fleet) single(s *profile.Finding) {
 	}
 	f.judge(l, cause)
 	f.adopt(l)
-}
-
-// household is the accounts that were young on one device.
-type household struct {
-	users       []string // by name
-	since, last int64    // first row of the first of them there, and the last of any
-}
-
-// link notes a young account on a device, or the last row of an hour of one, and opens an incident when there are too many for a household.
-func (f *fleet) link(k link) {
-	farm := f.devices[k.device]
-	if farm == nil || f.forgotten(k.device, k.at-farm.last) {
-		farm = &household{since: k.at, last: k.at}
-		f.devices[k.device] = farm
-	}
-	farm.since, farm.last = min(farm.since, k.at), max(farm.last, k.at)
-	place, known := slices.BinarySearch(farm.users, k.user)
-	if known || len(farm.users) >= farmMost {
-		if l := f.farm(k.device, farm); l != nil && k.at > l.finding.LastAt {
-			l.finding.LastAt, l.finding.Over = k.at, false
-			f.update(l)
-		}
-		return
-	}
-	farm.users = slices.Insert(farm.users, place, k.user)
-	users := farm.users
-	if f.o.Observe != nil && len(users) > 1 {
-		f.score(RuleFarm, k.device, float64(len(users)))
-	}
-	if !f.says(verdict.DeviceShared, float64(len(users)) >= f.nats(RuleFarm) && f.warm) {
-		if f.o.Spare != nil && len(users) > 1 {
-			f.o.Spare(Spared{
-				Rule: RuleFarm, User: k.device, At: f.now, Near: float64(len(users)) / f.nats(RuleFarm),
-				For: counter("few_on_device", "%d accounts younger than a week on one device: a household, a class", len(users)),
-			})
-		}
-		return
-	}
-	l := f.farm(k.device, farm)
-	if l == nil {
-		l = &live{by: byLinks, user: k.device, onset: farm.since, openedAt: f.now}
-		l.finding.StartedAt = farm.since
-		l.finding.Onset = incident.Interval{From: farm.since - farm.since%1e9, To: farm.since}
-	}
-	l.finding.Cause, l.finding.Scope = verdict.Farming, incident.UsersScope(slices.Clone(users), "device")
-	l.finding.LastAt, l.finding.Over, l.finding.Users = farm.last, false, len(users)
-	l.finding.Verdict = verdict.JudgeFarm(len(users))
-	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
-	f.tell(l)
-}
-
-// farm returns the incident of a device's accounts that goes on with them, nil if there is none.
-func (f *fleet) farm(device string, accounts *household) *live {
-	if float64(len(accounts.users)) < f.nats(RuleFarm) {
-		return nil
-	}
-	return cmp.Or(f.userLive(device, byLinks), f.resting(device, byLinks))
-}
-
-// forgotten says whether a device's accounts have been without a row for so long that they say nothing of who comes now: for the youth of
-// an account or, where they were said to be a farm, until that is not reopened.
-func (f *fleet) forgotten(device string, quiet int64) bool {
-	return quiet > youngAccount || quiet > farmQuiet+reopenAfter &&
-		slices.ContainsFunc(f.lives, func(l *live) bool { return l.by == byLinks && l.user == device })
-}
-
-// followFarm says who joined since, if that is due, or that it is over.
-func (f *fleet) followFarm(l *live) {
-	if farm := f.devices[l.user]; farm != nil && f.now-farm.last > farmQuiet {
-		l.finding.Over, l.finding.LastAt = true, farm.last
-	}
-	f.update(l)
 }

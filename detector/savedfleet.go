@@ -50,18 +50,7 @@ func (f *fleet) code(c *state.Coder) {
 	})
 	codeHours(c, &f.hours)
 	state.Slice(c, &f.suspects, func(x *profile.Finding) { x.Code(c) })
-	state.Map(c, &f.devices, c.String, func(p **household) {
-		state.Opt(c, p, func(h *household) {
-			state.Slice(c, &h.users, c.String)
-			state.Ints(c, &h.since, &h.last)
-			if !slices.IsSorted(h.users) {
-				c.Fail("the accounts of a device are not in order")
-			}
-		})
-		if *p == nil {
-			c.Fail("the accounts of a device are missing")
-		}
-	})
+	f.ties.code(c)
 	state.Map(c, &f.counts, partition, func(n *rowCounts) { n.code(c) })
 	state.Map(c, &f.users, partition, func(n *int) { state.Ints(c, n) })
 	state.Map(c, &f.plans, partition, func(s *[]window.State) { codePlans(c, s) })
@@ -75,7 +64,7 @@ func (f *fleet) code(c *state.Coder) {
 	case f.roller == nil:
 		f.roller = newRoller()
 	}
-	if f.hours == nil || f.devices == nil || f.counts == nil || f.users == nil || f.plans == nil {
+	if f.hours == nil || f.counts == nil || f.users == nil || f.plans == nil {
 		c.Fail("a map of the fleet is missing")
 	}
 }

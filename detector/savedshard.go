@@ -13,8 +13,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 12
-	fleetLayout   = 15
+	shardLayout   = 13
+	fleetLayout   = 16
 	bookingLayout = 1
 )
 
@@ -32,7 +32,7 @@ func (s *shard) code(c *state.Coder) {
 	}
 	s.class.gauges.Code(c)
 	s.budgets.Code(c)
-	s.devices.Code(c, codeNothing)
+	s.ties.Code(c, codeDay)
 	s.threads.Code(c)
 }
 
@@ -45,7 +45,7 @@ func (s *shard) codeHead(c *state.Coder) {
 	}
 	s.class.gauges.CodeHead(c)
 	s.budgets.CodeHead(c)
-	s.devices.CodeHead(c)
+	s.ties.CodeHead(c)
 	s.threads.CodeHead(c)
 }
 
@@ -141,8 +141,12 @@ func codePlans(c *state.Coder, plans *[]window.State) {
 }
 
 func (l *link) code(c *state.Coder) {
-	c.Strings(&l.user, &l.device)
-	state.Ints(c, &l.at)
+	c.Strings(&l.user, &l.org)
+	c.Strings(&l.on[0], &l.on[1], &l.on[2])
+	state.Ints(c, &l.created, &l.from, &l.at)
+	c.Bools(&l.hour)
+	state.Ints(c, &l.credits)
+	state.Uints(c, &l.used)
 }
 
 func (n *rowCounts) code(c *state.Coder) {

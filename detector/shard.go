@@ -2,9 +2,7 @@ package detector
 
 import (
 	"math"
-	"math/bits"
 	"slices"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -22,12 +20,6 @@ type cellAt struct {
 	leaf *cohort.Leaf
 	at   int64
 	cell *cohort.Cell
-}
-
-// link says that an account was seen on an identity on which it was when it was young: for the first time, and in every hour with the last row.
-type link struct {
-	user, device string
-	at           int64
 }
 
 // closing is what a shard says when ticks close: everything of the ticks that start before upTo, and late rows of earlier ones.
@@ -74,11 +66,11 @@ type shard struct {
 	late     *tick
 	findings []profile.Finding
 	links    []link
-	devices  dense.Table[struct{}] // of young accounts, with the account
-	runs     []link                // of those accounts, who has rows in this hour, with the last of them
-	running  map[uint64]int        // where those stand, by the hash of the account
-	near     map[string]int64      // users who came near a threshold, and when that was counted last
-	nearNow  int64                 // of them, not said yet
+	ties     dense.Table[uint32] // young accounts on their identities, and the day when they were last seen there
+	runs     []link              // of those accounts, who has rows in this hour, with what they did
+	running  map[uint64]int      // where those stand, by the hash of the account
+	near     map[string]int64    // users who came near a threshold, and when that was counted last
+	nearNow  int64               // of them, not said yet
 	counts   rowCounts
 	resets   int64
 	offset   int64
@@ -212,12 +204,7 @@ func (s *shard) count(e *event.Event, user uint64) {
 		observe(c, p.Tokens)
 	}
 	followed(c, s.threads.Row(user, e, leaf, p.NewTurn), e.Time)
-	if i, runs := s.running[user]; runs {
-		s.runs[i].at = max(s.runs[i].at, e.Time)
-	}
-	if e.Device != "" && p.NewHour {
-		s.link(e, user)
-	}
+	s.follow(e, user, p.NewHour)
 }
 
 // repeat counts a redelivery.
@@ -226,50 +213,6 @@ func (s *shard) repeat(conflict bool) {
 	if conflict {
 		s.counts.Conflicts++
 	}
-}
-
-// youngAccount is the age below which an account takes part in the search for accounts farmed on one device.
-const youngAccount = 7 * 24 * cohort.Hour
-
-// farmLinks is how many accounts and devices a shard remembers for that.
-const farmLinks = 1 << 20
-
-func (s *shard) link(e *event.Event, user uint64) {
-	hash := user ^ bits.RotateLeft64(xxhash.Sum64String(e.Device), 1)
-	known := s.devices.Peek(hash) != nil
-	switch {
-	case known:
-	case e.AccountCreated == 0 || e.Time-e.AccountCreated > youngAccount || s.devices.Len() >= farmLinks:
-		return
-	}
-	if _, runs := s.running[user]; known && runs {
-		return
-	}
-	l := link{user: strings.Clone(e.User), device: strings.Clone(e.Device), at: e.Time}
-	if !known {
-		s.devices.Add(hash)
-		s.links = append(s.links, l)
-	}
-	if _, runs := s.running[user]; !runs {
-		s.running[user] = len(s.runs)
-		s.runs = append(s.runs, l)
-	}
-}
-
-// sayRuns says the last rows of those accounts that have had none from at on.
-func (s *shard) sayRuns(at int64) {
-	clear(s.running)
-	runs := s.runs[:0]
-	for _, l := range s.runs {
-		if l.at < at {
-			s.links = append(s.links, l)
-			continue
-		}
-		s.running[xxhash.Sum64String(l.user)] = len(runs)
-		runs = append(runs, l)
-	}
-	clear(s.runs[len(runs):])
-	s.runs = runs
 }
 
 // closeTicks says what has closed.
@@ -287,6 +230,9 @@ func (s *shard) sayUpTo(upTo int64, idle bool) {
 		}
 		if b/cohort.Hour != s.lastHour/cohort.Hour {
 			s.sayRuns(b - b%cohort.Hour)
+		}
+		if b/day != s.lastHour/day {
+			s.forgetTies(b)
 		}
 		s.lastHour = b
 		if b%cohort.Hour == 0 {

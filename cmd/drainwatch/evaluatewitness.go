@@ -111,15 +111,15 @@ func (w *witness) conclude(truth *fixtures.Truth, said []incident.Record, moved 
 		}
 	}
 	w.accounts(looked)
-	nearest := 0.0
-	for _, s := range w.farms {
-		nearest = max(nearest, s.Near)
-	}
-	for _, device := range sortedKeys(w.farms) {
-		if s := w.farms[device]; s.Near == nearest && nearest > 2.0/8 {
-			w.pleas = append(w.pleas, plea{s.For[0].Code, "young accounts", s.Near, s.For[0].Text})
-			break
+	best := map[string]detector.Spared{} // by what speaks for them
+	for _, id := range sortedKeys(w.farms) {
+		s := w.farms[id]
+		if code := s.For[0].Code; s.Near > 2.0/8 && s.Near > best[code].Near {
+			best[code] = s
 		}
+	}
+	for _, code := range sortedKeys(best) {
+		w.pleas = append(w.pleas, plea{code, "young accounts", best[code].Near, best[code].For[0].Text})
 	}
 	if len(w.pleas) == 0 && moved != nil && moved.HasRatio {
 		name, most, rest, charges := "", 1.0, moved.Ratio, 1.0

@@ -17,7 +17,7 @@ var doubts = map[string]string{
 	"abuse/stolen_key":                 "the owner recognises the new devices and networks (travel, a new computer): then it is theirs",
 	"abuse/shared_account":             "the account belongs to a team that pays for it, or one network explains the many devices: then it is shared by right",
 	"abuse/scripted_drain":             "the owner says that it is their automation: then it is a power user",
-	"abuse/farming":                    "the device is lent or a classroom's: then the accounts have nothing to do with each other",
+	"abuse/farming":                    "the device is lent or a classroom's, the key a gateway's, the address a crowd's: then the accounts have nothing to do with each other",
 	"organic":                          "a price, a row or a token in it proves wrong: then a meter is behind it",
 	"organic/power_user":               "a device, network or key appears that is not the account's own: then it may be theft",
 	"under_metering":                   "somebody decided the discount, and neither the rate card nor the calendar has it: then it is planned",

@@ -122,7 +122,7 @@ func (s Scope) words() string {
 	case "user":
 		return "user " + s.User
 	case "users":
-		text := fmt.Sprintf("%s that share a %s:", plural(len(s.Users), "account"), s.LinkedBy)
+		text := fmt.Sprintf("%s linked by %s:", plural(len(s.Users), "account"), s.LinkedBy)
 		for i, u := range s.Users {
 			if i == 10 {
 				return text + fmt.Sprintf(" and %d more", len(s.Users)-i)

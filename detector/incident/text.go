@@ -136,7 +136,7 @@ func (i *Incident) who() string {
 	case "user":
 		return "user " + strconv.Quote(i.Scope.User)
 	case "users":
-		return plural(len(i.Scope.Users), "account") + " on one " + i.Scope.LinkedBy
+		return plural(len(i.Scope.Users), "account") + " linked by " + i.Scope.LinkedBy
 	}
 	w := i.Scope.Conds()
 	if len(w) == 0 {

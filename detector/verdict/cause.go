@@ -43,7 +43,7 @@ var (
 	StolenKey     = Cause{Abuse, "stolen_key", "requests", "a new identity drains the account beside its owner", "ask the owner, rotate the key, look at the new devices and networks"}
 	SharedAccount = Cause{Abuse, "shared_account", "requests", "many people use one account", "ask the owner; look at devices and networks at work at the same time"}
 	ScriptedDrain = Cause{Abuse, "scripted_drain", "requests", "a script drains the account round the clock", "ask the owner whether this is their automation"}
-	Farming       = Cause{Abuse, "farming", "users", "young accounts run from one device", "look at what else the accounts share before acting"}
+	Farming       = Cause{Abuse, "farming", "users", "young accounts that one hand runs", "look at what else the accounts share before acting"}
 
 	Surge     = Cause{Organic, "surge", "turns", "people simply do more, or choose what is new and dearer", "nothing: planned capacity may want to know"}
 	PowerUser = Cause{Organic, "power_user", "turns", "one busy person", "nothing"}

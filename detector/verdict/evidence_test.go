@@ -111,7 +111,7 @@ func verdicts() []struct {
 		{"abuse/stolen_key", JudgeDrain(&stolen, StolenKey)},
 		{"abuse/shared_account", JudgeDrain(&shared, SharedAccount)},
 		{"abuse/scripted_drain", JudgeDrain(&scripted, ScriptedDrain)},
-		{"abuse/farming", JudgeFarm(12)},
+		{"abuse/farming", JudgeFarm(&Ring{Members: make([]Member, 12), Tied: make([]Member, 12), By: "device", Count: 12, Counted: true, Close: true}, &Hearing{})},
 		{"organic/surge", Judge(story(Surge, changed(func(x *traffic) { x.users, x.turns = 250, 6 })))},
 		{"organic/power_user", JudgeDrain(&drain, PowerUser)},
 		{"under_metering/price", Judge(story(UnderPrice, changed(func(x *traffic) { x.price = 0.1 })).off(cohort.Under, 2000, 200, 2000))},

@@ -31,7 +31,10 @@ const (
 	Released                                                     // an open incident of behaviour explains one user's volume
 	Blamed                                                       // a client's incident explains the surge
 	Crowded                                                      // a few who do much are no surge
-	DeviceShared                                                 // young accounts on one device
+	DeviceShared                                                 // young accounts on one device, or with one key
+	Drained                                                      // tied accounts draw all they may as soon as they begin, or alike
+	TakeTurns                                                    // tied accounts are at work one after the other, or side by side
+	OnePays                                                      // tied accounts are one organisation's
 	LongAnswers                                                  // what seems too short repeats answers that are longer than ever
 	FewAtOnce                                                    // nothing in it is new, and few of its users do more at one time, or no more than chance has somewhere
 	Disordered                                                   // so many rows come late that their order tells nothing
@@ -46,6 +49,7 @@ var signalNames = map[Signal]string{
 	InputAlone: "input_alone", MeterCounts: "meter_counts", Adoption: "adoption", Dispersion: "dispersion", Breadth: "breadth",
 	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied",
 	Planned: "planned", Released: "released", Blamed: "blamed", Crowded: "crowded", DeviceShared: "device_shared",
+	Drained: "drained_at_once", TakeTurns: "take_turns", OnePays: "one_pays",
 	LongAnswers: "long_answers", FewAtOnce: "few_at_once", Disordered: "disordered",
 }
 

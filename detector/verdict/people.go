@@ -69,18 +69,6 @@ func OfCounts(c *profile.Counts) Period {
 	}
 }
 
-// JudgeFarm writes the verdict on young accounts that run from one device.
-func JudgeFarm(accounts int) Verdict {
-	n := float64(accounts)
-	return Verdict{
-		Confidence: min(0.95, 0.5+0.04*n),
-		Evidence: []Evidence{
-			figure("accounts_on_device", fmt.Sprintf("%d accounts younger than a week run from one device", accounts), n, 1),
-			{Code: "innocent_explanation", Text: "a lent classroom computer would look alike", Against: true},
-		},
-	}
-}
-
 // Spare says, of a finding that is told of nobody, what speaks for its user: the facts that keep it from being told.
 func Spare(f *profile.Finding) []Evidence {
 	var out []Evidence

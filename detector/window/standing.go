@@ -11,6 +11,24 @@ type Standing struct {
 	PoolName         string
 }
 
+// Used returns which share of the present window of its plan an account has drawn, of the shortest that has a budget. It changes nothing.
+func (m *Meter) Used(key uint64) (float64, bool) {
+	if len(m.plans) == 0 {
+		return 0, false
+	}
+	a := m.users.Peek(key)
+	if a == nil {
+		return 0, false
+	}
+	switch p := &m.plans[a.plan]; {
+	case p.fiveHour > 0:
+		return float64(a.used) / p.fiveHour, true
+	case p.weekly > 0:
+		return float64(a.week) / p.weekly, true
+	}
+	return 0, false
+}
+
 // Left is what is left of a budget.
 type Left struct {
 	Burn
