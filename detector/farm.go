@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -67,8 +68,8 @@ func (f *fleet) weighClose(users []string, joined bool) {
 		return
 	}
 	r, by := f.ring(users, f.ties.members(users))
-	if f.o.Observe != nil && joined {
-		f.score(RuleFarm, by, r.Count)
+	if f.o.Observe != nil && joined && (r.Counted || r.Count < f.nats(RuleFarm)) {
+		f.score(RuleFarm, by.id, r.Count)
 	}
 	told, nats := r.Told(f.o.Hearing)
 	enough := float64(len(users)) >= f.nats(RuleFarm)
@@ -80,11 +81,11 @@ func (f *fleet) weighClose(users []string, joined bool) {
 		return
 	}
 	if f.o.Spare != nil && joined {
-		why := counter("few_on_device", "%.0f accounts younger than a week on one device: a household, a class", r.Count)
+		why := counter("few_on_device", "%.0f accounts younger than a week on one %s: a household, a class", r.Count, verdict.Ties[by.kind])
 		if enough {
 			why = append(why, verdict.SpareFarm(r)...)
 		}
-		f.o.Spare(Spared{Rule: RuleFarm, User: by, At: f.now, Near: r.Count / f.nats(RuleFarm), For: why})
+		f.o.Spare(Spared{Rule: RuleFarm, User: by.id, At: f.now, Near: r.Count / f.nats(RuleFarm), For: why})
 	}
 }
 
@@ -123,8 +124,8 @@ func (f *fleet) weighLoose(name string) {
 	}
 }
 
-// ring returns what is known of accounts, all of those that something ties, and the identity that most of them share.
-func (f *fleet) ring(users []string, tied []verdict.Member) (*verdict.Ring, string) {
+// ring returns what is known of accounts, all of those that something ties, and the device or key that most of them share.
+func (f *fleet) ring(users []string, tied []verdict.Member) (*verdict.Ring, tie) {
 	count, by := f.ties.most(users)
 	r := &verdict.Ring{Members: f.ties.members(users), Tied: tied, Count: count, Counted: count >= f.nats(RuleFarm), By: f.ties.linked(users), Now: f.now}
 	r.Close = !strings.Contains(r.By, verdict.Ties[byAddress])
@@ -133,7 +134,7 @@ func (f *fleet) ring(users []string, tied []verdict.Member) (*verdict.Ring, stri
 		r.Counted = nats >= 0
 	}
 	r.Counted = f.says(verdict.DeviceShared, r.Counted)
-	return r, by.id
+	return r, by
 }
 
 // name says that accounts are farmed. They are one incident with all that names some of them: the oldest, and the others resolve into it. An
@@ -172,7 +173,7 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 			since, last = min(since, l.finding.StartedAt), max(last, l.finding.LastAt)
 		}
 	}
-	l.by, l.user, l.onset, l.drawn = byLinks, by, since, nil
+	l.by, l.user, l.onset, l.drawn = byLinks, cmp.Or(by.id, r.By), since, nil
 	l.finding = incident.Finding{
 		Cause: verdict.Farming, Scope: incident.UsersScope(all, r.By), Verdict: verdict.JudgeFarm(r, f.o.Hearing), Users: len(all),
 		StartedAt: since, LastAt: last, Onset: incident.Interval{From: since - since%1e9, To: since}, Splits: l.finding.Splits,

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -84,7 +85,8 @@ func (y *ties) note(k *link) {
 		a = &account{first: k.from, last: k.at}
 		y.accounts[k.user] = a
 	}
-	a.first, a.last, a.created, a.org = min(a.first, k.from), max(a.last, k.at), k.created, k.org
+	a.first, a.last = min(a.first, k.from), max(a.last, k.at)
+	a.created, a.org = cmp.Or(k.created, a.created), cmp.Or(k.org, a.org)
 	if k.hour {
 		a.work(k)
 	}
@@ -146,7 +148,7 @@ func (g *group) forgotten(now int64) bool {
 	return g != nil && (now-g.last > youngAccount || g.told && now-g.last > farmQuiet+reopenAfter)
 }
 
-// drop gives up an identity, with its accounts where they were named, and else with those that nothing else ties.
+// drop gives up an identity with those accounts that nothing else ties or, where they were named, that were not seen elsewhere since.
 func (y *ties) drop(name string) {
 	g := y.groups[name]
 	delete(y.groups, name)
@@ -157,7 +159,7 @@ func (y *ties) drop(name string) {
 			continue
 		}
 		a.ties = slices.DeleteFunc(a.ties, func(t string) bool { return t == name })
-		if g.told {
+		if g.told && a.last <= g.last {
 			for _, t := range a.ties {
 				y.leave(t, user)
 			}

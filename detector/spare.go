@@ -13,7 +13,7 @@ import (
 // Spared is somebody, or a cohort, whom a rule looked at and who is not named, with what spoke for them.
 type Spared struct {
 	Rule  Rule
-	User  string       // "" is a cohort's; the device of a farm
+	User  string       // "" is a cohort's; of a farm, the device, key or address
 	Where cohort.Where // of a cohort
 	At    int64        // event time
 	Near  float64      // score over threshold: from 1 on, what speaks for them is all that kept the rule from crying

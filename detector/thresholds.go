@@ -89,7 +89,7 @@ var rules = [NumRules]RuleInfo{
 		Nominal: "none",
 	},
 	RuleFarm: {
-		Name: "farm", What: "young accounts on one device", Unit: "accounts", Loudest: incident.Ticket, Default: farmSize, Least: 2, Share: .05, Ratio: true,
+		Name: "farm", What: "young accounts on one device or key", Unit: "accounts", Loudest: incident.Ticket, Default: farmSize, Least: 2, Share: .05, Ratio: true,
 		Nominal: "none",
 	},
 }
@@ -163,7 +163,7 @@ var ofUser = [profile.NumRules]Rule{
 // rule has opened that.
 type Score struct {
 	Rule     Rule
-	User     string // "" where the rule is scored for all at once; the device of a farm
+	User     string // "" where the rule is scored for all at once; of a farm, the device, key or address
 	At       int64  // event time
 	Value    float64
 	Incident string

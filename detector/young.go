@@ -25,7 +25,7 @@ type identities [len(verdict.Ties)]string
 // account did in it.
 type link struct {
 	user, org string
-	on        identities // those that are new; of an hour, those of its last row
+	on        identities // those that are new; of an hour, those of its last row that it had when it was young
 	created   int64
 	from, at  int64 // first and last row
 	hour      bool  // of the hour that has ended:
@@ -37,17 +37,20 @@ type link struct {
 func (s *shard) follow(e *event.Event, user uint64, newHour bool) {
 	i, runs := s.running[user]
 	if !runs {
-		if !newHour || !s.tie(e, user) {
+		if !newHour {
+			return
+		}
+		on := s.tie(e, user)
+		if on == (identities{}) {
 			return
 		}
 		i = len(s.runs)
 		s.running[user] = i
 		s.runs = append(s.runs, link{
-			user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: identitiesOf(e), created: e.AccountCreated, from: e.Time, at: e.Time, hour: true,
+			user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: on, created: e.AccountCreated, from: e.Time, at: e.Time, hour: true,
 		})
-	} else if r := &s.runs[i]; e.Device != r.on[0] || e.APIKey != r.on[1] || e.IP != r.on[2] {
-		s.tie(e, user)
-		r.on = identitiesOf(e)
+	} else if r := &s.runs[i]; isYoung(e) && r.on != (identities{e.Device, e.APIKey, e.IP}) {
+		r.on = s.tie(e, user)
 	}
 	r := &s.runs[i]
 	r.from, r.at = min(r.from, e.Time), max(r.at, e.Time)
@@ -61,35 +64,36 @@ func (s *shard) follow(e *event.Event, user uint64, newHour bool) {
 	}
 }
 
-func identitiesOf(e *event.Event) identities {
-	return identities{strings.Clone(e.Device), strings.Clone(e.APIKey), strings.Clone(e.IP)}
+func isYoung(e *event.Event) bool {
+	return e.AccountCreated != 0 && e.Time-e.AccountCreated <= youngAccount
 }
 
-// tie says on which identities an account is for the first time, and returns whether it takes part.
-func (s *shard) tie(e *event.Event, user uint64) (known bool) {
-	young := e.AccountCreated != 0 && e.Time-e.AccountCreated <= youngAccount
-	fresh := false
+// tie says on which identities of a row an account is for the first time while it is young, and returns those on which it was seen as such.
+func (s *shard) tie(e *event.Event, user uint64) (seen identities) {
+	var fresh identities
 	today := uint32(e.Time / day)
-	var on identities
 	for k, id := range [...]string{e.Device, e.APIKey, e.IP} {
 		if id == "" {
 			continue
 		}
 		hash := user ^ bits.RotateLeft64(xxhash.Sum64String(id), k+1)
-		switch seen := s.ties.Peek(hash); {
-		case seen != nil:
-			if known = true; *seen < today {
+		switch last := s.ties.Peek(hash); {
+		case last != nil:
+			if *last < today {
 				*s.ties.Get(hash) = today
 			}
-		case young && s.ties.Len() < farmLinks:
+		case isYoung(e) && s.ties.Len() < farmLinks:
 			*s.ties.Add(hash) = today
-			on[k], fresh = strings.Clone(id), true
+			fresh[k] = strings.Clone(id)
+		default:
+			continue
 		}
+		seen[k] = strings.Clone(id)
 	}
-	if fresh {
-		s.links = append(s.links, link{user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: on, created: e.AccountCreated, from: e.Time, at: e.Time})
+	if fresh != (identities{}) {
+		s.links = append(s.links, link{user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: fresh, created: e.AccountCreated, from: e.Time, at: e.Time})
 	}
-	return known || fresh
+	return seen
 }
 
 // sayRuns says the hours of those accounts that have had no row from at on.
