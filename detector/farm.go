@@ -33,7 +33,11 @@ func (f *fleet) farm(user string) *live {
 	return nil
 }
 
-// settleFarms weighs accounts of whom something was heard: those that devices and keys tie when somebody joins, the rest every five minutes.
+// atOnce is the accounts on one identity up to which they are weighed when somebody joins: more wait, as it takes their square.
+const atOnce = 64
+
+// settleFarms weighs accounts of whom something was heard: those that devices and keys tie when somebody joins, and all every five minutes:
+// who joins a farm that is named is not said at once.
 func (f *fleet) settleFarms(all bool) {
 	y := &f.ties
 	if len(y.due) == 0 {
@@ -42,7 +46,12 @@ func (f *fleet) settleFarms(all bool) {
 	weighed := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(y.due)) {
 		joined, kept := y.due[name]
-		if !kept || weighed[name] || !all && !joined {
+		g := y.groups[name]
+		if !kept || weighed[name] || !all && (!joined || g.told || len(g.users) > atOnce) {
+			continue
+		}
+		if len(g.users) < 2 { // whoever it may be tied to by another is due there
+			delete(y.due, name)
 			continue
 		}
 		if !y.closest(name) {
