@@ -131,7 +131,7 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if o.lookalikes {
-		return o.runLookalikes(cmd, seeds, log)
+		return o.runLookalikes(cmd, seeds, without, log)
 	}
 	scenarios, err := o.load()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/drainwatch/drainwatch/detector/backtest"
 	"github.com/drainwatch/drainwatch/detector/incident"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/fixtures"
 )
 
@@ -59,7 +60,7 @@ type lookalikeWorld struct {
 }
 
 // runLookalikes plays the look-alikes and reports.
-func (o *evaluation) runLookalikes(cmd *cobra.Command, seeds seedRange, log zerolog.Logger) error {
+func (o *evaluation) runLookalikes(cmd *cobra.Command, seeds seedRange, without verdict.Signals, log zerolog.Logger) error {
 	for _, other := range []string{"plots", "card", "held", "min-recall", "min-cause", "min-scope", "max-delay", "max-ledger-error", "min-open-recall", "min-paged-once"} {
 		if cmd.Flags().Changed(other) {
 			return usagef("read command line: --%s means nothing with --lookalikes, of which none is guilty; leave one out", other)
@@ -74,7 +75,7 @@ func (o *evaluation) runLookalikes(cmd *cobra.Command, seeds seedRange, log zero
 			return usagef("evaluate look-alike %s: it does not say what it looks like; add alike: {cause: …, from: …} to the file", s.Name)
 		}
 	}
-	trials, err := runTrials(cmd.Context(), scenarios, seeds, 0, o.parallel, true, log)
+	trials, err := runTrials(cmd.Context(), scenarios, seeds, without, o.parallel, true, log)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,21 @@ func TestEvaluateLookalikes(t *testing.T) {
 	}
 }
 
+// What saved somebody innocent shows where it is left out.
+func TestLookalikesWithout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	t.Parallel()
+	for without, want := range map[string]int{"gap": 0, "one_pays": 1} {
+		_, out, errs := run(t, "", "evaluate", "--lookalikes", "--only", "pipeline", "--without", without, "--json", "--log-level", "off")
+		var r lookalikeReport
+		if err := json.Unmarshal([]byte(out), &r); err != nil || errs != "" || r.Accused.Tickets != want {
+			t.Errorf("without %s: %v %s: accused are %+v, want %d by a ticket", without, err, errs, r.Accused, want)
+		}
+	}
+}
+
 // A false alarm on a look-alike is counted, named, and misses its bar.
 func TestLookalikeReport(t *testing.T) {
 	s, err := fixtures.Load("classroom")
