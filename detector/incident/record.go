@@ -93,11 +93,16 @@ func (r *Record) factor(name string) verdict.Factor {
 	return f
 }
 
-// factors returns those that moved by 2% or more, first what this incident is about (verdict.Factor.Compare).
+// factors returns those that moved by 2% or more, or by one where that is known to be more than usual, first what this incident is about
+// (verdict.Factor.Compare). By less than a percent the product itself may be off.
 func (r *Record) factors() []verdict.Factor {
 	var out []verdict.Factor
 	for _, name := range slices.Sorted(maps.Keys(r.Factors)) {
-		if f := r.factor(name); math.Abs(math.Log(f.Value)) >= 0.02 {
+		f, least := r.factor(name), 0.02
+		if len(r.Usual) > 0 && f.Of == "" && !f.Usual() {
+			least = 0.01
+		}
+		if math.Abs(math.Log(f.Value)) >= least {
 			out = append(out, f)
 		}
 	}

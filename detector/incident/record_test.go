@@ -299,6 +299,7 @@ func TestRecordSplit(t *testing.T) {
 			map[string]string{"requests": "inc_0"},
 			"2.1x in all: requests 0.8x; no more than usual: users 1.5x",
 		},
+		{"little, and that is news", &ratio, map[string]float64{"price": 1.018, "users": 0.8, "cache": 1.018, "rows": 1.009}, map[string]float64{"users": 1.7, "cache": 1.01}, nil, "2.1x in all: price 1.02x; no more than usual: users 0.8x"},
 		{"nothing moved", &ratio, map[string]float64{"users": 1}, nil, nil, ""},
 		{"no past to hold it against", nil, nil, nil, nil, ""},
 	} {
