@@ -215,7 +215,7 @@ func (f *fleet) booked(results map[string]ledger.Result, asOf map[string]inciden
 			exact := l.by == byFlag && !l.flag.Estimated()
 			l.finding.Users, l.finding.Overcharge, l.left = r.Users, r.Overcharge, r.Left
 			if l.compared = r.Now.Credits > 0 && r.Before.Credits > 0; l.compared {
-				l.then, l.before, l.like, l.blends = r.Now, r.Before, r.Like, r.Blends
+				l.then, l.before, l.unasked, l.like, l.blends = r.Now, r.Before, r.Unasked, r.Like, r.Blends
 			}
 			if exact && (final || l.Status == incident.Resolved) {
 				l.inside, l.hit = r.Inside, period(&r.Inside) // to the row, where the store is right to the tick or to five minutes

@@ -137,6 +137,7 @@ func codeBooked(c *state.Coder, results *map[string]ledger.Result, asOf *map[str
 		r.Inside.Code(c)
 		r.Now.Code(c)
 		r.Before.Code(c)
+		r.Unasked.Code(c)
 		r.Blends[0].Code(c)
 		r.Blends[1].Code(c)
 		r.Left.Code(c)

@@ -20,9 +20,10 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 			cause = verdict.OfOver(f.unmixed(l), f.o.Hearing)
 		}
 	}
-	var now, base verdict.Period
+	var now, base, unasked verdict.Period
 	if l.compared {
 		now, base = l.then, l.before
+		unasked = l.unasked
 	} else if l.drawn != nil {
 		now, base = verdict.OfCounts(&l.drawn.Now), verdict.OfCounts(&l.drawn.Base)
 		if base.Users > 0 {
@@ -38,7 +39,7 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
-	fig.Like, fig.Others, fig.Incident, fig.Left = f.alike(l), f.others(l, cause), l.ID, l.left
+	fig.Like, fig.Others, fig.Incident, fig.Left, fig.Unasked = f.alike(l), f.others(l, cause), l.ID, l.left, unasked
 	if l.drawn == nil || l.compared {
 		fig.Blends = func() [2]verdict.Blend { return f.blendsOf(l) }
 	}

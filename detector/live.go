@@ -48,6 +48,7 @@ type live struct {
 	compared    bool             // booking has held the users against themselves:
 	then        verdict.Period   // in the incident
 	before      verdict.Period   // and before it came to them, scaled to the same time
+	unasked     verdict.Period   // what of then nobody asked for, where it is about that
 	blends      [2]verdict.Blend // of before and then
 	like        []verdict.Period // and what stretches like it drew before, of one user
 	left        verdict.Left     // and of requests that go missing has told how many are there

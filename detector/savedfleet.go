@@ -145,6 +145,7 @@ func (l *live) code(c *state.Coder) {
 	l.hit.Code(c)
 	l.then.Code(c)
 	l.before.Code(c)
+	l.unasked.Code(c)
 	l.blends[0].Code(c)
 	l.blends[1].Code(c)
 	l.left.Code(c)

@@ -14,7 +14,7 @@ import (
 // a program reads its own layout only.
 const (
 	shardLayout   = 13
-	fleetLayout   = 16
+	fleetLayout   = 17
 	bookingLayout = 1
 )
 

@@ -158,7 +158,7 @@ func (x *Explanation) weigh() {
 		switch f.Of {
 		case "":
 		case r.Incident:
-			item.By += ", which the loss took with it"
+			item.By += ", which came with it"
 			moved = false
 		default:
 			item.By += ", which " + f.Of + " explains"

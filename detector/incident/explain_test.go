@@ -137,7 +137,7 @@ func TestExplainRulesOut(t *testing.T) {
 		t.Errorf("requests, which another incident explains: %v", x.AlsoMoved)
 	}
 	r.Incident, r.Factors, r.Explained = "inc_0", map[string]float64{"price": 4, "turns": 3}, map[string]string{"turns": "inc_0"}
-	if x := ExplainOne(r); len(x.AlsoMoved) > 0 || !slices.ContainsFunc(x.RuledOut, func(o RuledOut) bool { return o.By == "turns x3 of x12, which the loss took with it" }) {
+	if x := ExplainOne(r); len(x.AlsoMoved) > 0 || !slices.ContainsFunc(x.RuledOut, func(o RuledOut) bool { return o.By == "turns x3 of x12, which came with it" }) {
 		t.Errorf("turns, which a loss took: %v, %v", x.AlsoMoved, x.RuledOut)
 	}
 	r.Factors, r.Explained = map[string]float64{"price": 4, "mix": 3}, nil

@@ -61,7 +61,7 @@ type Record struct {
 	Ratio          *float64           `json:"ratio,omitempty"`
 	Factors        map[string]float64 `json:"factors,omitempty"`
 	Usual          map[string]float64 `json:"usual,omitempty"`     // by how many times each factor differs among like hours before
-	Explained      map[string]string  `json:"explained,omitempty"` // factors that an incident explains, and which: another one of the same rows, or this one: as a loss of requests does, and takes turns and users with it
+	Explained      map[string]string  `json:"explained,omitempty"` // factors that an incident explains, and which: another one of the same rows, or this one: as a loss of requests does, and takes turns and users with it, or work that nobody asked for
 	UsersAffected  int                `json:"users_affected"`
 	Overcharge     event.Sum          `json:"overcharge_credits"`
 	MergedInto     *string            `json:"merged_into"`
@@ -118,7 +118,7 @@ func (r *Record) Moved() string {
 	return ""
 }
 
-// Split says what the ratio is made of, each number written by number: what moved more than usual, what the loss took with it,
+// Split says what the ratio is made of, each number written by number: what moved more than usual, what came with it,
 // what other incidents of the same rows explain, and what is as like hours differ.
 func (r *Record) Split(number func(float64) string) string {
 	var moved, usual, others, took []string
@@ -139,7 +139,7 @@ func (r *Record) Split(number func(float64) string) string {
 		parts = append(parts, strings.Join(moved, ", "))
 	}
 	if len(took) > 0 {
-		parts = append(parts, "taken by the loss: "+strings.Join(took, ", "))
+		parts = append(parts, "came with it: "+strings.Join(took, ", "))
 	}
 	if len(others) > 0 {
 		parts = append(parts, "of other incidents: "+strings.Join(others, ", "))

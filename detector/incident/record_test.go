@@ -290,7 +290,7 @@ func TestRecordSplit(t *testing.T) {
 			map[string]float64{"requests": 0.5, "turns": 0.4},
 			nil,
 			map[string]string{"turns": "inc_0"},
-			"2.1x in all: requests 0.5x; taken by the loss: turns 0.4x",
+			"2.1x in all: requests 0.5x; came with it: turns 0.4x",
 		},
 		{
 			"requests that are lost are no chance, though no fewer than they may be", &ratio,

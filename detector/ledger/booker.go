@@ -57,6 +57,7 @@ type Result struct {
 	About         About            // of a claim with a Pivot
 	From, To      int64            // between when and when it began, for who makes that of About; To 0 is unknown, From 0 before what was read
 	Now, Before   verdict.Period   // of a Compare claim: the users that have a past, in it and before it, over the same time
+	Unasked       verdict.Period   // and what of Now nobody asked for, of a claim about that
 	Blends        [2]verdict.Blend // what they drew of each model in each plan: before, and in it
 	Left          verdict.Left     // of a claim with Lost: what is there of what should be
 	Like          []verdict.Period // and of one User what stretches like it drew before, the latest first
@@ -100,6 +101,7 @@ type account struct {
 	first, last       int64
 	past, now         habit
 	before, then      verdict.Period
+	unasked           verdict.Period // of then
 	drew              []drew
 	beforeAt, thenAt  int64 // event times of the first rows of each
 	beforeEnd         int64
@@ -376,7 +378,7 @@ func (b *Booker) Results() map[string]Result {
 			r.Now, r.Before, r.Like = c.habits.compared(&c.inside)
 			r.Blends = c.habits.blends
 		case c.Compare:
-			r.Now, r.Before, r.Blends = c.compared()
+			r.Now, r.Before, r.Unasked, r.Blends = c.compared()
 		}
 		if r.Users = len(r.Rows); c.inside.Off != nil {
 			c.inside.Off[c.Flag].Users, c.inside.Off[c.Flag].DayUsers = int64(r.Users), int64(r.Users)

@@ -21,6 +21,9 @@ func (c *claim) compare(it *cohort.Row) {
 		a := c.account(e.User)
 		cell := cellOf(it, newHour(&a.hour, e.Time))
 		a.then.Add(cell, 1)
+		if c.ByMeasure && c.Measure == cohort.Background && it.Unprompted {
+			a.unasked.Add(cell, 1)
+		}
 		a.of(c.sorts.number(e)).then.Add(cell, 1)
 		a.thenAsked += a.asks(it)
 		if a.thenAt == 0 {
@@ -70,10 +73,11 @@ const leastPast = 12 * cohort.Hour
 // compared sums the accounts that have a past: what they drew in the incident, and what they would have drawn by their past. Those
 // whom an incident of some hours hits are those who were at work then, so an account is held against as many hours of its past in
 // which it asked for something; users are those hours. One that has none is held against the same time, its hours of the day weighed.
-func (c *claim) compared() (now, before verdict.Period, blends [2]verdict.Blend) {
+// unasked is what of now nobody asked for, where the claim is about that.
+func (c *claim) compared() (now, before, unasked verdict.Period, blends [2]verdict.Blend) {
 	blends = [2]verdict.Blend{{}, {}}
 	add := func(a *account, then, past verdict.Period, times float64) {
-		now, before = now.Plus(then), before.Plus(past.Scale(times))
+		now, before, unasked = now.Plus(then), before.Plus(past.Scale(times)), unasked.Plus(a.unasked)
 		for i := range a.drew {
 			x := &a.drew[i]
 			blends[0].Put(c.sorts.list[x.sort], &x.before, times)
@@ -107,5 +111,5 @@ func (c *claim) compared() (now, before verdict.Period, blends [2]verdict.Blend)
 		add(a, a.then, a.before, span/max(known, 1))
 	}
 	blends[0].Priced(c.sorts.prices)
-	return now, before, blends
+	return now, before, unasked, blends
 }

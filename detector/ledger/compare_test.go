@@ -157,6 +157,31 @@ func TestCompareWeighsTheHoursOfTheDay(t *testing.T) {
 	}
 }
 
+// What nobody asked for is told apart where the claim is about that: in the incident, of those who have a past.
+func TestCompareTellsWhatNobodyAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		measure cohort.Measure
+		rows    float64
+	}{{cohort.Background, 48}, {cohort.RequestsPerTurn, 0}} {
+		claim := adoption(24)
+		claim.ByMeasure, claim.Measure = true, c.measure
+		b := NewBooker([]Claim{claim})
+		for h := range int64(72) {
+			steady(b, "u", "1", "1", h-72, h-71)
+			hourly(b, "u", "1", "1", true, h-72, h-71)
+		}
+		for h := range int64(24) {
+			steady(b, "u", "2", "1", h, h+1)
+			hourly(b, "u", "2", "1", true, h, h+1)
+			hourly(b, "u", "2", "1", true, h, h+1)
+			hourly(b, "new", "2", "1", true, h, h+1)
+		}
+		if r := b.Results()["inc_1"]; r.Unasked.Rows != c.rows || r.Unasked.Requests != c.rows || r.Now.Rows != 72 {
+			t.Errorf("%v of %v rows were not asked for, want %v of 72", r.Unasked.Rows, r.Now.Rows, c.rows)
+		}
+	}
+}
+
 func TestCompareWithoutRows(t *testing.T) {
 	if now, before := periods(NewBooker([]Claim{adoption(24)})); now != (verdict.Period{}) || before != (verdict.Period{}) {
 		t.Errorf("%+v after %+v", now, before)

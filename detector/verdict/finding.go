@@ -44,6 +44,7 @@ type Figures struct {
 	Others    map[string]string  // other incidents of the same rows, by the factor that each moves; never the cause's own
 	Incident  string             // its own, once it is said
 	Left      Left               // what a loss of requests leaves
+	Unasked   Period             // what of Now nobody asked for, where the cause is about that
 	Blends    func() [2]Blend    // what the scope drew by plan and model, in Base and in Now; asked only where mix moved
 	Runs      *Period            // what the scope's windows did, where its plans have budgets
 	RunsBase  *Period            // and in like hours before
@@ -81,11 +82,11 @@ func Judge(f *Figures) Verdict {
 		x := &v.Factors[i]
 		x.Spread, x.Of = spreads[x.Name], f.Others[x.Name]
 	}
-	left := f.Left.explain(f.Incident, v.Factors)
+	doing := append(f.Left.explain(f.Incident, v.Factors), added(f, v.Factors)...)
 	v.Evidence = append(v.Evidence, cardinal(f)...)
 	v.Evidence = append(v.Evidence, siblings(f)...)
 	if v.HasRatio {
-		v.Evidence = append(append(v.Evidence, waterfall(f, v)...), left...)
+		v.Evidence = append(append(v.Evidence, waterfall(f, v)...), doing...)
 	}
 	v.Evidence = append(v.Evidence, blended(f, v, missing)...)
 	for _, name := range missing {
