@@ -39,7 +39,8 @@ func (f *fleet) judge(l *live, cause verdict.Cause) {
 		Gain: l.gain, Loser: l.loser, Adopted: f.adoptedIn(l), Planned: f.planned(l), HasCard: f.card,
 	}
 	fig.Runs, fig.RunsBase = f.windows(l)
-	fig.Like, fig.Others, fig.Incident, fig.Left, fig.Unasked = f.alike(l), f.others(l, cause), l.ID, l.left, unasked
+	fig.Like, fig.Incident, fig.Left, fig.Unasked = f.alike(l), l.ID, l.left, unasked
+	fig.Others, fig.Beside = f.others(l, cause)
 	if l.drawn == nil || l.compared {
 		fig.Blends = func() [2]verdict.Blend { return f.blendsOf(l) }
 	}
@@ -170,19 +171,25 @@ func moves(l *live, c verdict.Cause) string {
 }
 
 // others returns the other incidents that hit rows of the scope while this one did, by the factor that each moves; the oldest of those
-// that move the same. The own cause's factor is its own.
-func (f *fleet) others(l *live, own verdict.Cause) map[string]string {
+// that move the same. The own cause's factor is its own. A client's fault moves more than that, of which a meter's moves nothing: beside
+// are those, for one that is seen by its rows.
+func (f *fleet) others(l *live, own verdict.Cause) (by map[string]string, beside []verdict.Beside) {
 	if l.user != "" {
-		return nil
+		return nil, nil
 	}
-	out, owns := map[string]string{}, moves(l, own)
+	by = map[string]string{}
+	owns := moves(l, own)
 	for _, o := range f.lives {
-		factor := moves(o, o.Cause)
 		if o == l || o.ID == "" || o.MergedInto != "" || o.user != "" || o.by == byUser || o.by == byLinks || o.Cause == verdict.Window || o.Cause == verdict.Unexplained ||
-			factor == owns || o.where.Excludes(l.where) || o.onset > l.lastHit || o.lastHit < l.onset || out[factor] != "" {
+			o.where.Excludes(l.where) || o.onset > l.lastHit || o.lastHit < l.onset {
 			continue
 		}
-		out[factor] = o.ID
+		if l.by == byFlag && o.by == byMeasure && o.Cause.Class == verdict.ClientBug {
+			beside = append(beside, verdict.Beside{Incident: o.ID, Factors: o.finding.Verdict.Factors})
+		}
+		if factor := moves(o, o.Cause); factor != owns && by[factor] == "" {
+			by[factor] = o.ID
+		}
 	}
-	return out
+	return by, beside
 }

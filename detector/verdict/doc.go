@@ -10,7 +10,7 @@
 // of output within each of those, at the baseline's prices, and names what remains. A factor tells something of an incident by how far it moves
 // beyond what like periods of the scope differ by of themselves: hours of the days before, or of one user. Where requests are lost,
 // conversations tell how many, and left.go what such a loss takes of each factor; where more is done than was asked for, doing.go tells what that
-// brings.
+// brings, and what a client's fault moves in the rows of a meter's.
 //
 // # What evidence is worth
 //

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
@@ -38,6 +39,24 @@ func (d doing) explain(own, incident string, factors []Factor) (names []string, 
 		parts = append(parts, strings.Join(names, ", ")+" by no more")
 	}
 	return names, strings.Join(parts, "; ")
+}
+
+// Beside is another incident of the same rows, and what its own rows moved by.
+type Beside struct {
+	Incident string
+	Factors  []Factor
+}
+
+// explain holds what users and clients do against what moved by more than is usual where the other incident is. It may hit a part of the
+// rows only, and then moves less in all of them.
+func (b *Beside) explain(own string, factors []Factor) {
+	d := doing{}
+	for i := range b.Factors {
+		if x := &b.Factors[i]; x.Name != own && slices.Contains(behaviour, x.Name) && (x.rank() == unusual || x.Of == b.Incident) {
+			d[x.Name] = x.Value
+		}
+	}
+	d.explain(own, b.Incident, factors)
 }
 
 // added holds factors against what requests that nobody asked for, beyond as many as there used to be, make of them: everything over

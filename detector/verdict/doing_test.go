@@ -47,3 +47,31 @@ func TestAddedWorkExplainsWhatItBrings(t *testing.T) {
 		t.Errorf("%v", v.Evidence)
 	}
 }
+
+// A loop hits some of the rows of a meter's fault, and its requests are cached more. What moved no further in all of them is the loop's.
+func TestWhatAClientsFaultMovesIsNoMeters(t *testing.T) {
+	loop := Beside{"inc_2", []Factor{
+		{Name: "requests", Value: 3}, {Name: "cache", Value: 0.8, Spread: 0.03}, {Name: "tokens", Value: 0.9, Spread: 0.1}, {Name: "price", Value: 1.5}, {Name: "mix", Value: 1.4, Of: "inc_1"},
+	}}
+	for _, c := range []struct {
+		why       string
+		factor    Factor
+		explained bool
+	}{
+		{"less than in its own rows", Factor{Name: "cache", Value: 0.87, Spread: 0.04}, true},
+		{"more", Factor{Name: "cache", Value: 0.7, Spread: 0.04}, false},
+		{"the other way", Factor{Name: "cache", Value: 1.2, Spread: 0.04}, false},
+		{"no more than usual anyway", Factor{Name: "cache", Value: 0.95, Spread: 0.04}, false},
+		{"what was usual in its rows", Factor{Name: "tokens", Value: 0.95}, false},
+		{"what others moved in its rows", Factor{Name: "mix", Value: 1.3}, false},
+		{"what no client moves", Factor{Name: "price", Value: 1.3}, false},
+		{"what the meter's fault moves", Factor{Name: "requests", Value: 2}, false},
+		{"what another one explains", Factor{Name: "cache", Value: 0.87, Of: "inc_3"}, false},
+	} {
+		factors := []Factor{c.factor}
+		loop.explain("requests", factors)
+		if x := factors[0]; (x.Of == loop.Incident) != c.explained || x.Told {
+			t.Errorf("%s: %+v", c.why, x)
+		}
+	}
+}

@@ -42,6 +42,7 @@ type Figures struct {
 	Like      []Period           // what the scope drew in like periods before, the latest first: they tell what is usual
 	Usual     map[string]float64 // what each factor differs by of itself where Like does not tell, as a logarithm
 	Others    map[string]string  // other incidents of the same rows, by the factor that each moves; never the cause's own
+	Beside    []Beside           // those of them that are a client's fault, where the cause is a meter's
 	Incident  string             // its own, once it is said
 	Left      Left               // what a loss of requests leaves
 	Unasked   Period             // what of Now nobody asked for, where the cause is about that
@@ -81,6 +82,9 @@ func Judge(f *Figures) Verdict {
 	for i := range v.Factors {
 		x := &v.Factors[i]
 		x.Spread, x.Of = spreads[x.Name], f.Others[x.Name]
+	}
+	for i := range f.Beside {
+		f.Beside[i].explain(f.Cause.Factor, v.Factors)
 	}
 	doing := append(f.Left.explain(f.Incident, v.Factors), added(f, v.Factors)...)
 	v.Evidence = append(v.Evidence, cardinal(f)...)
