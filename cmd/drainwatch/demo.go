@@ -260,14 +260,17 @@ func (p *pacer) wait(ctx context.Context, at int64, flush func() error) error {
 			return context.Cause(ctx)
 		}
 	}
-	if at < p.from || p.speed == 0 {
+	if at < p.from {
 		return nil
 	}
-	if p.began.IsZero() {
+	if p.began.IsZero() { // however fast: what is written before the service has started wakes nobody
 		if err := p.before(); err != nil {
 			return err
 		}
 		p.began = time.Now()
+	}
+	if p.speed == 0 {
+		return nil
 	}
 	due := p.began.Add(time.Duration(float64(at-p.from) / p.speed))
 	wait := time.Until(due)
