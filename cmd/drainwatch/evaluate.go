@@ -84,7 +84,7 @@ were it alone otherwise, would have had an account named; what the calendar know
 	f.StringVar(&o.dir, "scenarios", "", "directory with scenario files (*.yaml) to run instead of the built-in ones")
 	f.StringSliceVar(&o.only, "only", nil, "names of the scenarios to run, comma-separated")
 	f.StringVar(&o.seeds, "seeds", "1", "worlds to make of each scenario: N is the first N tuning seeds, FIRST-LAST a range")
-	f.IntVar(&o.parallel, "parallel", runtime.GOMAXPROCS(0), "how many worlds to play side by side; each takes up to half a gigabyte")
+	f.IntVar(&o.parallel, "parallel", 0, "how many worlds to play side by side, each of which takes up to half a gigabyte; one a processor if not given")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&o.plots, "plots", "", "directory for pictures (PNG) of delays, of confidence against truth, and of an incident")
 	f.StringVar(&o.card, "card", "", "text file into which the summary is written, between the lines <!-- evaluate:begin --> and <!-- evaluate:end -->")
@@ -116,6 +116,9 @@ func (o *evaluation) run(cmd *cobra.Command, _ []string) error {
 	seeds, err := parseSeeds(o.seeds)
 	if err != nil {
 		return err
+	}
+	if !cmd.Flags().Changed("parallel") {
+		o.parallel = runtime.GOMAXPROCS(0)
 	}
 	if o.parallel < 1 {
 		return usagef("read command line: --parallel %d: must be at least 1", o.parallel)
