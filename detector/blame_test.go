@@ -36,6 +36,65 @@ func TestLongAnswers(t *testing.T) {
 	}
 }
 
+// A scope that is wider yet than where answers are too long says nothing of them by its sums; the rows that seem too short do.
+func TestLongAnswersOfAPart(t *testing.T) {
+	const onset = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why     string
+		answers int64 // of the rows that repeat them
+		want    bool
+	}{{"as ever", 3_000, false}, {"three times as long", 9_000, true}} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		f.first, f.now = onset-48*cohort.Hour, onset+cohort.Hour
+		f.store.Head(f.now)
+		leaves := cohort.NewLeaves()
+		add := func(model string, at, requests, output, short int64) {
+			values := [event.NumDims]string{event.Model: model}
+			cell := &cohort.Cell{Users: 10, Requests: requests, Rows: requests, Input: 1000 * requests, Output: output}
+			cell.OffOf(cohort.Short).Rows = short
+			f.store.Add(f.store.Series(leaves.Of(&values), at), at, cell)
+			if at < onset {
+				if f.hours[at] == nil {
+					f.hours[at] = &verdict.Period{}
+				}
+				f.hours[at].Add(cell, 1)
+			}
+		}
+		for at := f.first; at < onset; at += cohort.Hour {
+			add("small", at, 10, 3_000, 0)
+			add("large", at, 200, 60_000, 0)
+		}
+		add("small", onset, 10, c.answers, 4)
+		add("large", onset, 200, 60_000, 0)
+		l := &live{by: byFlag, flag: cohort.Short, onset: onset, lastHit: onset + cohort.Hour - 1}
+		f.resum(l)
+		if got := f.longAnswers(l); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// Requests seem to be missing where the answers before them are counted otherwise: then hardly one is far from what was sent.
+func TestCountedAnew(t *testing.T) {
+	for _, c := range []struct {
+		why       string
+		flag      cohort.Flag
+		rows, far int64
+		want      bool
+	}{
+		{"none is far", cohort.Gap, 40, 0, true},
+		{"a few failed requests are", cohort.Gap, 40, 5, true},
+		{"a third of them", cohort.Gap, 40, 13, false},
+		{"another flag", cohort.Short, 40, 0, false},
+	} {
+		l := &live{by: byFlag, flag: c.flag}
+		l.inside.OffOf(c.flag).Rows, l.inside.Far = c.rows, c.far
+		if got := fleetOf(1000).countedAnew(l); got != c.want {
+			t.Errorf("%s: %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
 // What follows from what is not told by rows that come in any order.
 func TestOrderedRows(t *testing.T) {
 	f := fleetOf(1000)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/verdict"
 	"github.com/drainwatch/drainwatch/stats/localise"
 )
 
@@ -68,7 +69,7 @@ func (f *fleet) followFlag(l *live) {
 	if !f.due(l) {
 		return
 	}
-	if f.byClient(l) {
+	if f.byClient(l) || l.user == "" && f.says(verdict.CountedAnew, f.countedAnew(l)) {
 		f.judge(l, l.Cause)
 		l.finding.Over = true
 		f.update(l)

@@ -13,8 +13,8 @@ import (
 // Layouts of what is kept. Whatever changes in a Code method that one of them reaches, in whatever package, counts its layout up:
 // a program reads its own layout only.
 const (
-	shardLayout   = 13
-	fleetLayout   = 17
+	shardLayout   = 14
+	fleetLayout   = 18
 	bookingLayout = 1
 )
 

@@ -7,7 +7,7 @@ import (
 )
 
 // signalLayout counts up whenever what a Signal or its body holds changes: instances of both layouts cannot share a log.
-const signalLayout = 11
+const signalLayout = 12
 
 // Everybody is the partition of what whoever decides says: what no single source partition is about.
 const Everybody int32 = -1

@@ -87,6 +87,9 @@ func (s *shard) gap(g profile.Gap) {
 	c.Follows++
 	if !g.Settled {
 		flagged(c, cohort.Gap, g.Fresh, g.At)
+		if g.Far {
+			c.Far++
+		}
 	}
 }
 

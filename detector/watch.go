@@ -194,6 +194,10 @@ func (f *fleet) open(l *live, cause verdict.Cause, t *coded, gain localise.Gain,
 		f.sparedCohort(ruleOf(l.flag), l, "long_answers", "%s of %s: no input is too short, the answers before it are longer than ever", l.flag, l.where)
 		return false
 	}
+	if f.says(verdict.CountedAnew, f.countedAnew(l)) {
+		f.sparedCohort(ruleOf(l.flag), l, "counted_anew", "%s of %s: no longer than the answers before may be, counted otherwise", l.flag, l.where)
+		return false
+	}
 	if old := f.closedTwin(l); old != nil {
 		if !f.again(old, l) {
 			return false

@@ -105,6 +105,7 @@ type Cell struct {
 	Gauged     int64 // rows at which a user's gauge was held against the charges
 	Follows    int64 // rows that tell whether the request before them was charged for
 	Grows      int64 // rows that tell whether their input was counted in full
+	Far        int64 // rows that bear Gap, whatever is counted too high or too low
 
 	Credits event.Sum // all charges; refunds, resets and negative adjustments are none
 	Usage   event.Sum // of kind usage
@@ -176,6 +177,7 @@ func (c *Cell) Add(d *Cell) {
 	c.Gauged += d.Gauged
 	c.Follows += d.Follows
 	c.Grows += d.Grows
+	c.Far += d.Far
 	c.Credits.AddSum(d.Credits)
 	c.Usage.AddSum(d.Usage)
 	c.Priced.AddSum(d.Priced)

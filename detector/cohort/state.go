@@ -49,7 +49,7 @@ func (l *Leaves) Code(c *state.Coder) {
 // Code writes or reads the cell.
 func (c *Cell) Code(to *state.Coder) {
 	state.Ints(to, &c.Rows, &c.Requests, &c.Background, &c.Turns, &c.Users, &c.Budgeted, &c.Dry, &c.Failures, &c.CachedRows, &c.PricedRows,
-		&c.Gauged, &c.Follows, &c.Grows, &c.Input, &c.Cached, &c.CacheWrite, &c.Output)
+		&c.Gauged, &c.Follows, &c.Grows, &c.Far, &c.Input, &c.Cached, &c.CacheWrite, &c.Output)
 	for _, s := range []*event.Sum{&c.Credits, &c.Usage, &c.Priced, &c.List, &c.Full} {
 		s.Code(to)
 	}

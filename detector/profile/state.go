@@ -38,6 +38,7 @@ func (t *Threads) codeRest(c *state.Coder) {
 		state.Ints(c, &d.at)
 		state.Ints(c, &d.cached)
 		state.Uints(c, &d.turn)
+		c.Bools(&d.far)
 		if cohort.CodeLeaf(c, &d.leaf); d.leaf == nil {
 			c.Fail("the leaf of a doubt is missing")
 		}
@@ -50,7 +51,7 @@ func (t *Threads) codeRest(c *state.Coder) {
 
 func (x *thread) code(c *state.Coder) {
 	state.Ints(c, &x.at)
-	state.Ints(c, &x.longest, &x.before, &x.input, &x.answer)
+	state.Ints(c, &x.longest, &x.said, &x.before, &x.input, &x.answer)
 	c.Bools(&x.leapt)
 	state.Uints(c, &x.turn, &x.last)
 }

@@ -18,6 +18,7 @@ const (
 	threadsMost = 1 << 19
 	doubtsMost  = 1 << 16
 	leastAnswer = 16 // tokens of an answer by which a conversation must have grown to say something
+	farAnswers  = 3  // more answers as long as the one before, than which what seems to be missing is longer: so far off no count of them is
 )
 
 // Threads follows conversations: the requests of a user's session, each of which repeats what was said before. That tells of
@@ -44,7 +45,8 @@ type Threads struct {
 // thread is what is known of a session.
 type thread struct {
 	at      int64
-	longest int32 // input and answer of the longest request so far
+	longest int32 // input and answer of the longest request so far,
+	said    int32 // and that answer
 	before  int32 // the same without the latest request
 	input   int32 // the longest of its turn that went well,
 	answer  int32 // and its answer, as far as the next request repeats it
@@ -59,6 +61,7 @@ type doubt struct {
 	at           int64
 	cached       int32  // input that some request must have sent, 0 once one has
 	turn         uint32 // turn that some request must have begun, 0 alike
+	far          bool   // no answer that was counted too low explains it
 	leaf         *cohort.Leaf
 }
 
@@ -82,6 +85,7 @@ type Gap struct {
 	Leaf    *cohort.Leaf
 	At      int64
 	Settled bool
+	Far     bool // and no answer that was counted too low, or input that was counted too high, explains it
 	Fresh   Fresh
 }
 
@@ -152,7 +156,10 @@ func (t *Threads) Row(user uint64, e *event.Event, leaf *cohort.Leaf, newTurn bo
 			x.answer = min(x.answer, answer) // asked again: one of the answers goes on
 		}
 	}
-	x.longest, x.at = max(x.longest, length), max(x.at, e.Time)
+	if length > x.longest {
+		x.longest, x.said = length, clamp(e.Output)
+	}
+	x.at = max(x.at, e.Time)
 	if t.young.Len() >= threadsMost {
 		t.turn(x.at)
 		at = nil
@@ -171,7 +178,7 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	switch e.Dims[event.Origin] {
 	case "tool", "subagent":
 		if !begun {
-			d.turn = turnOf(e)
+			d.turn, d.far = turnOf(e), true
 		}
 	case "user", "":
 	default:
@@ -185,7 +192,7 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	case cached <= x.longest:
 		return true
 	case x.leapt || cached < x.longest+x.longest/4:
-		d.cached = cached
+		d.cached, d.far = cached, d.far || int64(cached-x.longest) > farAnswers*int64(x.said)
 		return true
 	}
 	x.leapt = true
@@ -263,7 +270,7 @@ func (t *Threads) Gaps(head int64, fn func(Gap)) {
 	n := 0
 	for n < len(t.doubts) && t.doubts[n].at+t.wait <= head {
 		d := &t.doubts[n]
-		g := Gap{Leaf: d.leaf, At: d.at, Settled: !d.doubted()}
+		g := Gap{Leaf: d.leaf, At: d.at, Settled: !d.doubted(), Far: d.far}
 		if !g.Settled {
 			t.close(d.thread)
 			g.Fresh = t.fresh(d.user, 0, d.at)

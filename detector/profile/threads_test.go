@@ -176,6 +176,36 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// How far what seems to be missing is from what was sent tells whether a count of the answer before explains it: where the input is counted
+// three times, and the cache holds answers, it is two answers longer. A missing request has a length of its own, or left its turn unbegun.
+func TestFarGaps(t *testing.T) {
+	talk := func(cached int64, turn string) []ask {
+		return []ask{
+			{input: 30_000, output: 400, turn: "t1", origin: "user"},
+			{at: 20, input: cached + 100, cached: cached, output: 300, turn: turn, origin: "tool"},
+		}
+	}
+	for _, c := range []struct {
+		why  string
+		asks []ask
+		far  bool
+	}{
+		{"three answers' count of the one before", talk(31_200, "t1"), false},
+		{"four answers", talk(31_600, "t1"), false},
+		{"a request of five answers' length", talk(32_001, "t1"), true},
+		{"a tool in a turn that nobody has begun", talk(30_500, "t2"), true},
+	} {
+		threads, gaps := NewThreads(threadWait), []Gap(nil)
+		for _, a := range c.asks {
+			threads.Row(1, a.row(), plain, true)
+		}
+		threads.Gaps(1<<62, func(g Gap) { gaps = append(gaps, g) })
+		if len(gaps) != 1 || gaps[0].Settled || gaps[0].Far != c.far {
+			t.Errorf("%s: %+v, want one that is far: %v", c.why, gaps, c.far)
+		}
+	}
+}
+
 // A user counts once an hour and once a day, and a gap once it can no longer be late.
 func TestGapsCountUsers(t *testing.T) {
 	threads := NewThreads(threadWait)

@@ -37,6 +37,9 @@
 //	crowded                                     5 surges are recorded that are a few people's
 //	breadth                                     causes are found 35 min later in all
 //
+// counted_anew has nothing to decide in any of the simulator's worlds, whose caches hold no answers. Of 12 worlds made otherwise, of caches that
+// do and of input counted 1.1 to 2 times, 11 had requests said to be lost, at up to 36 times the credits at stake, and none of 18 has with it.
+//
 // Three had nothing to decide there: own_price, without which 1 ticket is wrong on test seed 258; dispersion, without which 1 cause gets another
 // scope there; and denied, without which 4 pages are wrong in ten worlds of agents (tuning seeds), none with it. breadth cuts both ways: on tuning
 // seeds 1-3, answers that are counted too often are found two to four hours earlier with it and dated closer, loops and work unasked up to an hour

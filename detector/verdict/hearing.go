@@ -36,6 +36,7 @@ const (
 	TakeTurns                                                    // tied accounts are at work one after the other, or side by side
 	OnePays                                                      // tied accounts are one organisation's
 	LongAnswers                                                  // what seems too short repeats answers that are longer than ever
+	CountedAnew                                                  // what seems to be missing is the answer before, counted otherwise
 	FewAtOnce                                                    // nothing in it is new, and few of its users do more at one time, or no more than chance has somewhere
 	Disordered                                                   // so many rows come late that their order tells nothing
 	NumSignals
@@ -50,7 +51,7 @@ var signalNames = map[Signal]string{
 	UsualHere: "usual_here", OwnPrice: "own_price", NotMetered: "not_metered", Denied: "denied",
 	Planned: "planned", Released: "released", Blamed: "blamed", Crowded: "crowded", DeviceShared: "device_shared",
 	Drained: "drained_at_once", TakeTurns: "take_turns", OnePays: "one_pays",
-	LongAnswers: "long_answers", FewAtOnce: "few_at_once", Disordered: "disordered",
+	LongAnswers: "long_answers", CountedAnew: "counted_anew", FewAtOnce: "few_at_once", Disordered: "disordered",
 }
 
 // SignalOf returns the signal of a flag.
