@@ -43,6 +43,43 @@ func TestWaitedCovers(t *testing.T) {
 	}
 }
 
+// A fault that comes slowly teaches its own rate before it is found: its first rows are its own, unless there were such rows all along.
+func TestSlowFaultsBeginWithTheirFirstRow(t *testing.T) {
+	const now = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why    string
+		always bool
+		base   float64
+		want   int64 // hours before now
+	}{
+		{"none before", false, 0.004, 30},
+		{"none before, and nothing was learned yet", false, cohort.PriorRate, 30},
+		{"some on every day", true, 0.004, 1},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		f.first, f.now = now-6*24*cohort.Hour, now
+		f.store.Head(now)
+		values := [event.NumDims]string{event.Org: "a"}
+		leaf := cohort.NewLeaves().Of(&values)
+		for h := int64(144); h > 0; h-- {
+			at := now - h*cohort.Hour
+			cell := &cohort.Cell{Rows: 50}
+			if h <= 30 && h%3 == 0 || h == 1 || c.always && h%5 == 0 {
+				*cell.OffOf(cohort.Duplicate) = cohort.Off{Rows: 3, Users: 1, First: at, Last: at}
+			}
+			f.store.Add(f.store.Series(leaf, at), at, cell)
+		}
+		l := &live{by: byFlag, flag: cohort.Duplicate, where: cohort.NewWhere(cohort.Cond{Dim: event.Org, Value: "a"}), base: c.base, rate: 0.06}
+		f.begin(l, now-cohort.Hour)
+		for range 3 { // as often as it is dated
+			f.lookBack(l, l.onset)
+		}
+		if got := (now - l.onset) / cohort.Hour; got != c.want {
+			t.Errorf("%s: it began %d h ago, want %d", c.why, got, c.want)
+		}
+	}
+}
+
 // What rows say of an onset: between the last that was right and the first that was not, as far as the share of those hit lets it be
 // told.
 func TestBracketRows(t *testing.T) {

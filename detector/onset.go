@@ -82,7 +82,7 @@ func (f *fleet) begin(l *live, first int64) {
 // bear a flag which quiet times do not know are no more than six hours apart. Those since the onset that the incident had in another scope
 // are its own, whatever nights lie between.
 func (f *fleet) lookBack(l *live, was int64) {
-	if l.base > cleanBase {
+	if l.base > cleanBase && !f.usedToBeClean(l) {
 		return
 	}
 	known := l.onset
@@ -109,6 +109,33 @@ func (f *fleet) lookBack(l *live, was int64) {
 			f.begin(l, first[h])
 		}
 	}
+}
+
+// cleanDays is on how many of the days before its onset an incident's scope must have had rows that could bear its flag, to say how it was.
+const cleanDays = 3
+
+// usedToBeClean says whether hardly a row of a scope bore its flag on most of the days before its onset: what a fault that came slowly has
+// taught since, before anybody knew of it, quiet times did not know.
+func (f *fleet) usedToBeClean(l *live) bool {
+	if l.flag.Estimated() {
+		return false // some always seem to lack something, and on no day as many
+	}
+	const day = 24 * cohort.Hour
+	days := map[int64][2]float64{}
+	f.store.Hourly(l.where, max(f.first, l.onset-7*day), l.onset, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
+		d := days[(l.onset-h)/day]
+		days[(l.onset-h)/day] = [2]float64{d[0] + float64(c.Flagged(l.flag).Rows), d[1] + float64(c.Opportunities(l.flag))}
+	})
+	clean, all := 0, 0
+	for _, d := range days {
+		if d[1] > 0 {
+			all++
+			if d[0] <= cleanBase*d[1] {
+				clean++
+			}
+		}
+	}
+	return all >= cleanDays && 2*clean > all
 }
 
 // resum sums the scope and the rest since the onset. Where neither has changed, add has kept the sums to the tick, and what
