@@ -140,6 +140,30 @@ func TestAFaultWithinAnotherOfItsKind(t *testing.T) {
 	}
 }
 
+// A price that is too high everywhere comes to one that is too low in one region, where rows of both look right: it is one incident of
+// everybody's all the same.
+func TestAFaultThatAnotherHides(t *testing.T) {
+	nine := time.Date(2026, 6, 24, 9, 0, 0, 0, time.UTC).UnixNano()
+	rows, _ := crossing(func(e *event.Event, charge int64) (int64, bool) {
+		if e.Dims[event.Region] == "eu" {
+			charge = charge * 6 / 10
+		}
+		if e.Dims[event.Plan] == "pro" && e.Time >= nine {
+			charge = charge * 5 / 3
+		}
+		return charge, false
+	})
+	var got []string
+	for _, r := range replay(t, crossOptions(), split(t, rows, 2)).final() {
+		got = append(got, kindText(r))
+	}
+	slices.Sort(got)
+	want := []string{"metering_bug/price cohort map[plan:pro]", "under_metering/price cohort map[region:eu]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told are %q, want %q", got, want)
+	}
+}
+
 // Faults that look alike and begin together in cohorts of which none holds another are told as themselves, and not as one of everybody:
 // most are not hit. One that hits a part of everybody is one.
 func TestFaultsThatLookAlikeAreTold(t *testing.T) {

@@ -31,6 +31,7 @@ func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Fl
 	if fault != nil && fault.Kind() == cohort.Undiscounted {
 		n = c.CachedRows // on others it does not show
 	}
+	n -= f.covered(leaf, at, c, flag)
 	if flag != cohort.Over {
 		return off, n, !f.explained(leaf, at, &off, flag, own)
 	}
@@ -55,6 +56,21 @@ func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Fl
 		return off, n, true
 	}
 	return cohort.Off{}, max(n-off.Rows, 0), true
+}
+
+// covered returns how many of a cell's rows deny no fault of a flag, though they are priced right: where an incident of the opposite flag
+// accounts for them, a row that bears neither is one that bears both, or one that neither hits.
+func (f *fleet) covered(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Flag) int64 {
+	opposite, ok := map[cohort.Flag]cohort.Flag{cohort.Over: cohort.Under, cohort.Under: cohort.Over}[flag]
+	if !ok {
+		return 0
+	}
+	for _, l := range f.lives {
+		if l.beside(nil, opposite) && at > l.onset-cohort.Hour && (l.open() || at <= l.lastHit) && l.where.Matches(&leaf.Values) {
+			return max(c.PricedRows-c.Flagged(flag).Rows-c.Flagged(opposite).Rows, 0)
+		}
+	}
+	return 0
 }
 
 // own is part for an incident that others of its flag may overlap, if mixed.

@@ -7,6 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 )
 
 // oversOf returns cells of rows that each of the faults charged, n cells a fault.
@@ -52,5 +54,39 @@ func TestSortOutLeavesWhatVaries(t *testing.T) {
 	}
 	if got := sortOut(list); got != nil {
 		t.Errorf("sorted into %+v", got)
+	}
+}
+
+// Where one fault charges too little, another that charges too much may make up for it: rows that look right there deny neither. Rows that
+// look right elsewhere, or before, do.
+func TestOppositeFaultsHideEachOther(t *testing.T) {
+	const now = int64(500_000) * cohort.Hour
+	for _, c := range []struct {
+		why    string
+		region string
+		flag   cohort.Flag // of what is looked for
+		ago    int64       // hours
+		under  int64       // of ten rows, that are charged too little
+		status incident.Status
+		want   int64
+	}{
+		{"both multiply them", "north", cohort.Over, 1, 0, incident.Firing, 0},
+		{"some bear the one alone", "north", cohort.Over, 1, 4, incident.Firing, 4},
+		{"elsewhere", "south", cohort.Over, 1, 0, incident.Firing, 10},
+		{"before it began", "north", cohort.Over, 5, 0, incident.Firing, 10},
+		{"it is over", "north", cohort.Over, 1, 0, incident.Resolved, 10},
+		{"another flag", "north", cohort.Duplicate, 1, 0, incident.Firing, 10},
+	} {
+		f := newFleet(newOptions(), []int32{0}, nil)
+		f.now = now
+		under := &live{by: byFlag, flag: cohort.Under, where: cohort.NewWhere(cohort.Cond{Dim: event.Region, Value: "north"}), onset: now - 3*cohort.Hour, lastHit: now - 2*cohort.Hour}
+		under.Status = c.status
+		f.lives = append(f.lives, under)
+		values := [event.NumDims]string{event.Region: c.region, event.Model: "m"}
+		cell := &cohort.Cell{Rows: 10, PricedRows: 10}
+		cell.OffOf(cohort.Under).Rows = c.under
+		if _, n, ok := f.part(cohort.NewLeaves().Of(&values), now-c.ago*cohort.Hour, cell, c.flag, nil, nil); !ok || n != c.want {
+			t.Errorf("%s: %d rows could have shown it, want %d", c.why, n, c.want)
+		}
 	}
 }
