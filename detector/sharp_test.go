@@ -313,3 +313,22 @@ func TestScopeIsOfTheTimeOfTheFault(t *testing.T) {
 		}
 	}
 }
+
+// Of two descriptions of the very same rows the dimension that comes first is named, however many values it has.
+func TestEqualDescriptionsGoByTheOrderOfDimensions(t *testing.T) {
+	f := newFleet(newOptions(), []int32{0}, nil)
+	table, leaves := newCoded(), cohort.NewLeaves()
+	for client, version := range map[string]string{"a": "1", "b": "2", "c": "2", "d": "2"} {
+		values := [event.NumDims]string{event.Client: client, event.ClientVersion: version}
+		hits := 0.0
+		if client == "a" {
+			hits = 50
+		}
+		table.add(leaves.Of(&values), localise.Sums{hits, 50, hits})
+	}
+	coded := table.done(f.o.Dimensions)
+	best, loser := f.choose(localise.Search(coded.Table, localise.Binomial(1e-3, 1), maxScope), coded, 0)
+	if got := f.where(best, coded).String(); got != "client=a" || loser == nil || f.where(*loser, coded).String() != "client_version=1" {
+		t.Errorf("%s is named, and lost has %v", got, loser)
+	}
+}

@@ -343,10 +343,12 @@ func (f *fleet) choose(cuts []localise.Cut, t *coded, from int64) (best localise
 		if math.Abs(c.Gain-best.Gain) > sameFit && !(c.Sums == best.Sums) {
 			continue
 		}
-		if len(c.Dims) == len(best.Dims) && f.says(verdict.Adoption, f.adopted(c, t, from) != "" && f.adopted(best, t, from) == "") {
-			was := best
+		was := best
+		switch in, held := f.adopted(c, t, from) != "", f.adopted(best, t, from) != ""; {
+		case len(c.Dims) == len(best.Dims) && f.says(verdict.Adoption, in && !held),
+			c.Sums == best.Sums && in == held && len(c.Dims) == len(best.Dims) && slices.Compare(c.Dims, best.Dims) < 0: // whatever else their dimensions hold
 			best, loser = c, &was
-		} else if loser == nil {
+		case loser == nil:
 			loser = &cuts[i]
 		}
 	}
