@@ -49,12 +49,16 @@ func TestSlowFaultsBeginWithTheirFirstRow(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		always bool
+		every  int64 // hours from one affected row to the next
+		rest   bool  // there are no rows between
 		base   float64
 		want   int64 // hours before now
 	}{
-		{"none before", false, 0.004, 30},
-		{"none before, and nothing was learned yet", false, cohort.PriorRate, 30},
-		{"some on every day", true, 0.004, 1},
+		{"none before", false, 3, false, 0.004, 30},
+		{"none before, and nothing was learned yet", false, 3, false, cohort.PriorRate, 30},
+		{"some on every day", true, 3, false, 0.004, 1},
+		{"so many right rows between that it may have been over", false, 10, false, cohort.PriorRate, 1},
+		{"nobody was there between", false, 10, true, cohort.PriorRate, 30},
 	} {
 		f := newFleet(newOptions(), []int32{0}, nil)
 		f.first, f.now = now-6*24*cohort.Hour, now
@@ -63,17 +67,18 @@ func TestSlowFaultsBeginWithTheirFirstRow(t *testing.T) {
 		leaf := cohort.NewLeaves().Of(&values)
 		for h := int64(144); h > 0; h-- {
 			at := now - h*cohort.Hour
-			cell := &cohort.Cell{Rows: 50}
-			if h <= 30 && h%3 == 0 || h == 1 || c.always && h%5 == 0 {
+			cell, hit := &cohort.Cell{Rows: 50}, h <= 30 && h%c.every == 0 || h == 1 || c.always && h%5 == 0
+			if c.rest && h <= 30 && !hit {
+				continue
+			}
+			if hit {
 				*cell.OffOf(cohort.Duplicate) = cohort.Off{Rows: 3, Users: 1, First: at, Last: at}
 			}
 			f.store.Add(f.store.Series(leaf, at), at, cell)
 		}
 		l := &live{by: byFlag, flag: cohort.Duplicate, where: cohort.NewWhere(cohort.Cond{Dim: event.Org, Value: "a"}), base: c.base, rate: 0.06}
 		f.begin(l, now-cohort.Hour)
-		for range 3 { // as often as it is dated
-			f.lookBack(l, l.onset)
-		}
+		f.lookBack(l, l.onset)
 		if got := (now - l.onset) / cohort.Hour; got != c.want {
 			t.Errorf("%s: it began %d h ago, want %d", c.why, got, c.want)
 		}

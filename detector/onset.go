@@ -78,9 +78,9 @@ func (f *fleet) begin(l *live, first int64) {
 	}
 }
 
-// lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that
-// bear a flag which quiet times do not know are no more than six hours apart. Those since the onset that the incident had in another scope
-// are its own, whatever nights lie between.
+// lookBack moves the onset of a fault that came slowly to before what is kept by five minutes: hour by hour, while rows that bear a flag
+// which quiet times do not know have fewer than six hours between them whose rows are right. Hours without rows say nothing. Those since
+// the onset that the incident had in another scope are its own, whatever nights lie between.
 func (f *fleet) lookBack(l *live, was int64) {
 	if l.base > cleanBase && !f.usedToBeClean(l) {
 		return
@@ -89,6 +89,12 @@ func (f *fleet) lookBack(l *live, was int64) {
 	if was > 0 && was < known {
 		known = was - was%cohort.Hour
 	}
+	for f.lookBackDay(l, known) {
+	}
+}
+
+// lookBackDay does so for a day before the onset, or since known, and says whether it moved.
+func (f *fleet) lookBackDay(l *live, known int64) (moved bool) {
 	first, rows, mixed := map[int64]int64{}, map[int64][2]float64{}, f.mixed(l)
 	f.store.Hourly(l.where, min(l.onset-24*cohort.Hour, known), l.onset, func(h int64, leaf *cohort.Leaf, c *cohort.Cell) {
 		off, could, ok := f.own(l, mixed, leaf, h, c)
@@ -101,14 +107,22 @@ func (f *fleet) lookBack(l *live, was int64) {
 			first[h] = off.First
 		}
 	})
-	for _, h := range slices.Backward(sortedKeys(first)) {
-		if h < known && (l.onset-h > 6*cohort.Hour || rows[h][0] < l.rate/10*rows[h][1]) {
-			return
+	right := 0 // hours since the last affected row whose rows could have been affected
+	for _, h := range slices.Backward(sortedKeys(rows)) {
+		if first[h] == 0 {
+			right += min(int(rows[h][1]), 1)
+			continue
 		}
-		if first[h] < l.onset {
+		if h < known && (right >= 6 || rows[h][0] < l.rate/10*rows[h][1]) {
+			return moved
+		}
+		right = 0
+		if was := l.onset; first[h] < was {
 			f.begin(l, first[h])
+			moved = moved || l.onset < was
 		}
 	}
+	return moved
 }
 
 // cleanDays is on how many of the days before its onset an incident's scope must have had rows that could bear its flag, to say how it was.
