@@ -61,8 +61,13 @@ func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Fl
 // covered returns how many of a cell's rows deny no fault of a flag, though they are priced right: where an incident of the opposite flag
 // accounts for them, a row that bears neither is one that bears both, or one that neither hits.
 func (f *fleet) covered(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Flag) int64 {
-	opposite, ok := map[cohort.Flag]cohort.Flag{cohort.Over: cohort.Under, cohort.Under: cohort.Over}[flag]
-	if !ok {
+	var opposite cohort.Flag
+	switch flag {
+	case cohort.Over:
+		opposite = cohort.Under
+	case cohort.Under:
+		opposite = cohort.Over
+	default:
 		return 0
 	}
 	for _, l := range f.lives {
