@@ -2,11 +2,13 @@ package detector
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
+	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
 )
@@ -97,6 +99,50 @@ func TestCalendarExplainsAsMuch(t *testing.T) {
 		}
 		if told != c.want || silent > 0 != (c.want == "") {
 			t.Errorf("%s: told of %q, want %q; %d explained", c.why, told, c.want, silent)
+		}
+	}
+}
+
+// Rows that an incident explains are taken out once, whether the calendar explains them as well before it, after it, or until it ends.
+func TestPlannedHidesNothingTwice(t *testing.T) {
+	const m = cohort.RequestsPerTurn
+	for _, c := range []struct {
+		why   string
+		steps string // bug and plan: b and p explain, P explains no more
+		want  float64
+	}{
+		{"a bug", "b", 100},
+		{"a plan beside a bug", "bp", 0},
+		{"a bug within a plan", "pb", 0},
+		{"the plan is looked at anew", "bpP", 100},
+		{"and had been there first", "pbP", 100},
+		{"again and again", "bpPpP", 100},
+	} {
+		f := fleetOf(1000)
+		at := f.now - cohort.Hour
+		for _, client := range []string{"cli", "ide"} {
+			cell := &cohort.Cell{Rows: 400, Moments: new([cohort.NumMoments]cohort.Moment)}
+			cell.Moments[m] = cohort.Moment{N: 100, Users: 50}
+			f.add(cellAt{&cohort.Leaf{Values: [event.NumDims]string{event.Client: client}}, at, cell})
+		}
+		bug := &live{by: byMeasure, measure: m, where: cohort.NewWhere(cohort.Cond{Dim: event.Client, Value: "cli"}), onset: at}
+		bug.Status = incident.Firing
+		plan := &live{by: byMeasure, measure: m, onset: at, silentTo: f.now + plannedRelook}
+		for _, step := range c.steps {
+			switch step {
+			case 'b':
+				f.explain(bug, 1)
+				f.lives = append(f.lives, bug)
+			case 'p':
+				f.explain(plan, 1)
+				f.lives = append(f.lives, plan)
+			case 'P':
+				f.explain(plan, -1)
+				f.lives = slices.DeleteFunc(f.lives, func(l *live) bool { return l == plan })
+			}
+		}
+		if got := f.store.All.MomentSince(m, at).N; got != c.want {
+			t.Errorf("%s: %v observations are unexplained, want %v", c.why, got, c.want)
 		}
 	}
 }

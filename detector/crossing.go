@@ -31,7 +31,7 @@ func (f *fleet) part(leaf *cohort.Leaf, at int64, c *cohort.Cell, flag cohort.Fl
 	if fault != nil && fault.Kind() == cohort.Undiscounted {
 		n = c.CachedRows // on others it does not show
 	}
-	n -= f.covered(leaf, at, c, flag)
+	n = max(n-f.covered(leaf, at, c, flag), min(n, off.Rows))
 	if flag != cohort.Over {
 		return off, n, !f.explained(leaf, at, &off, flag, own)
 	}

@@ -88,5 +88,8 @@ func TestOppositeFaultsHideEachOther(t *testing.T) {
 		if _, n, ok := f.part(cohort.NewLeaves().Of(&values), now-c.ago*cohort.Hour, cell, c.flag, nil, nil); !ok || n != c.want {
 			t.Errorf("%s: %d rows could have shown it, want %d", c.why, n, c.want)
 		}
+		if _, n, _ := f.part(cohort.NewLeaves().Of(&values), now-c.ago*cohort.Hour, cell, c.flag, nil, &cohort.Fault{Full: true}); n < 0 {
+			t.Errorf("%s: %d rows could have shown a lost discount", c.why, n)
+		}
 	}
 }

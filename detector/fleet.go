@@ -283,9 +283,14 @@ func (f *fleet) mark(r *cohort.Series) {
 }
 
 // hidden returns what open incidents explain of a series.
-func (f *fleet) hidden(r *cohort.Series) (h cohort.Hidden) {
+func (f *fleet) hidden(r *cohort.Series) cohort.Hidden {
+	return f.hiddenBy(r, (*live).open)
+}
+
+// hiddenBy returns what some incidents explain of a series.
+func (f *fleet) hiddenBy(r *cohort.Series, some func(*live) bool) (h cohort.Hidden) {
 	for _, l := range f.lives {
-		if l.open() && l.where.Matches(&r.Leaf.Values) {
+		if some(l) && l.where.Matches(&r.Leaf.Values) {
 			x := l.hides()
 			h.Flags |= x.Flags
 			h.Measures |= x.Measures
@@ -335,7 +340,10 @@ func (f *fleet) adopt(l *live) {
 
 func (f *fleet) explain(l *live, sign int64) {
 	if h := l.hides(); h != (cohort.Hidden{}) {
-		f.store.Explain(l.where, h, l.onset, sign)
+		f.store.Explain(l.where, h, l.onset, sign, func(r *cohort.Series) cohort.Hidden {
+			// What the calendar explains comes and goes each hour, also of rows that an incident explains by itself: once is enough.
+			return f.hiddenBy(r, func(m *live) bool { return m != l && m.open() && (l.silentTo != 0 || m.silentTo != 0) })
+		})
 		f.epoch++
 	}
 }

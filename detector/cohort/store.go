@@ -99,12 +99,17 @@ func (s *Store) toValues(r *Series, five int64, c *Cell, h Hidden, sign int64) {
 }
 
 // Explain takes what h names out of the statistics of the values, for leaves that fulfil where, from the five minutes that
-// hold from on; with sign −1 it puts it back. Series keep it: only what is still unexplained should alarm.
-func (s *Store) Explain(where Where, h Hidden, from int64, sign int64) {
-	rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
+// hold from on; with sign −1 it puts it back. Series keep it: only what is still unexplained should alarm. What but returns of a series is
+// left as it is; nil is nothing.
+func (s *Store) Explain(where Where, h Hidden, from int64, sign int64, but func(*Series) Hidden) {
 	for _, r := range s.list {
 		if !where.Matches(&r.Leaf.Values) {
 			continue
+		}
+		rest := Hidden{Flags: ^h.Flags, Measures: ^h.Measures}
+		if but != nil {
+			x := but(r)
+			rest.Flags, rest.Measures = rest.Flags|x.Flags, rest.Measures|x.Measures
 		}
 		for i := range r.fives {
 			if b := &r.fives[i]; b.at > from-Five {

@@ -199,10 +199,10 @@ func TestExplainTakenBackRestoresEveryValue(t *testing.T) {
 				from:  head - rapid.Int64Range(0, 2*Hour).Draw(t, "ago"),
 			}
 			open = append(open, x)
-			s.Explain(x.where, x.h, x.from, 1)
+			s.Explain(x.where, x.h, x.from, 1, nil)
 		}
 		for _, i := range rapid.Permutation(open).Draw(t, "order") {
-			s.Explain(i.where, i.h, i.from, -1)
+			s.Explain(i.where, i.h, i.from, -1, nil)
 		}
 		if after := text(); !slices.Equal(before, after) {
 			t.Fatalf("before %v\nafter  %v", before, after)
@@ -228,7 +228,7 @@ func TestExplainHidesWhatItNames(t *testing.T) {
 	}
 	h := Hidden{Flags: Flags(0).With(Over), Measures: 1 << Turns}
 	pro := NewWhere(Cond{event.Plan, "pro"})
-	s.Explain(pro, h, onset, 1)
+	s.Explain(pro, h, onset, 1, nil)
 	for _, c := range []struct {
 		name       string
 		v          *Value

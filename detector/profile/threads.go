@@ -178,7 +178,7 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	switch e.Dims[event.Origin] {
 	case "tool", "subagent":
 		if !begun {
-			d.turn, d.far = turnOf(e), true
+			d.turn = turnOf(e)
 		}
 	case "user", "":
 	default:
@@ -192,7 +192,7 @@ func (t *Threads) follows(e *event.Event, x *thread, d *doubt, known, newTurn bo
 	case cached <= x.longest:
 		return true
 	case x.leapt || cached < x.longest+x.longest/4:
-		d.cached, d.far = cached, d.far || int64(cached-x.longest) > farAnswers*int64(x.said)
+		d.cached, d.far = cached, int64(cached-x.longest) > farAnswers*int64(x.said)
 		return true
 	}
 	x.leapt = true
@@ -270,7 +270,7 @@ func (t *Threads) Gaps(head int64, fn func(Gap)) {
 	n := 0
 	for n < len(t.doubts) && t.doubts[n].at+t.wait <= head {
 		d := &t.doubts[n]
-		g := Gap{Leaf: d.leaf, At: d.at, Settled: !d.doubted(), Far: d.far}
+		g := Gap{Leaf: d.leaf, At: d.at, Settled: !d.doubted(), Far: d.turn != 0 || d.far}
 		if !g.Settled {
 			t.close(d.thread)
 			g.Fresh = t.fresh(d.user, 0, d.at)
