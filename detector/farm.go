@@ -182,10 +182,14 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 			since, last = min(since, l.finding.StartedAt), max(last, l.finding.LastAt)
 		}
 	}
+	over := f.now-last > farmQuiet
+	if over && !l.open() { // who else comes from an address keeps asking for it
+		return
+	}
 	l.by, l.user, l.onset, l.drawn = byLinks, cmp.Or(by.id, r.By), since, nil
 	l.finding = incident.Finding{
 		Cause: verdict.Farming, Scope: incident.UsersScope(all, r.By), Verdict: verdict.JudgeFarm(r, f.o.Hearing), Users: len(all),
-		StartedAt: since, LastAt: last, Onset: incident.Interval{From: since - since%1e9, To: since}, Splits: l.finding.Splits,
+		StartedAt: since, LastAt: last, Onset: incident.Interval{From: since - since%1e9, To: since}, Splits: l.finding.Splits, Over: over,
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))
 	f.tell(l)

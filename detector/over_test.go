@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
+	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
 	"github.com/drainwatch/drainwatch/detector/profile"
 	"github.com/drainwatch/drainwatch/detector/verdict"
@@ -77,6 +78,36 @@ func TestFarmsEnd(t *testing.T) {
 		if len(f.lives) != 2 || f.lives[0].open() || !f.lives[1].open() || f.lives[1].StartedAt != back || f.lives[1].ID == f.lives[0].ID {
 			t.Errorf("%d incidents when it came back", len(f.lives))
 		}
+	}
+}
+
+// A farm behind an address that others go on to use ends once, and stays so.
+func TestAFarmDoesNotFlap(t *testing.T) {
+	f := fleetOf(1000)
+	said := map[incident.Reason]int{}
+	f.say = func(_ *live, why []incident.Reason) {
+		for _, w := range why {
+			said[w]++
+		}
+	}
+	hour := func(user string, used uint16) {
+		from := f.now
+		f.now += cohort.Hour
+		f.head = f.now
+		f.follow()
+		f.link(link{user: user, on: identities{"", "", "nat"}, from: from + 60e9, at: f.now - 60e9, hour: true, credits: event.Credit, used: used})
+		f.settleFarms(true)
+		f.ties.forget(f.now)
+	}
+	for i := range 16 {
+		hour(fmt.Sprint("u", i), 500)
+		hour(fmt.Sprint("u", i), 950)
+	}
+	for i := range 24 * 5 {
+		hour(fmt.Sprint("p", i%5), 50)
+	}
+	if len(f.lives) != 1 || said[incident.Opened] != 1 || said[incident.Ended] != 1 || said[incident.Reopened] != 0 {
+		t.Errorf("%d incidents; said %v", len(f.lives), said)
 	}
 }
 
