@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
 	"github.com/drainwatch/drainwatch/detector/incident"
@@ -222,5 +224,31 @@ func TestShardsSayYoungAccountsSeldom(t *testing.T) {
 	}
 	if s.forgetTies(start + 15*day); s.ties.Len() != 0 {
 		t.Errorf("%d are not forgotten", s.ties.Len())
+	}
+}
+
+// Who works on without a pause is said hour by hour.
+func TestHoursWithoutAPauseAreSaid(t *testing.T) {
+	var o Options
+	o.withDefaults()
+	s, err := newShard(0, &o, 1, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := int64(1_800_000_000e9) / day * day
+	for m := range int64(5*60 + 3) {
+		s.follow(&event.Event{User: "a", Time: start + m*60e9, AccountCreated: start, Device: "d", Credits: event.Credit}, xxhash.Sum64String("a"), m == 0)
+		if m%60 == 2 { // the hour closes late
+			s.sayRuns(start + m/60*cohort.Hour)
+		}
+	}
+	said := slices.DeleteFunc(s.links, func(l link) bool { return !l.hour })
+	if len(said) != 5 {
+		t.Fatalf("%d hours are said, want 5", len(said))
+	}
+	for i, l := range said {
+		if from := start + int64(i)*cohort.Hour; l.from != from || l.at != from+59*60e9 || l.credits != 60*event.Credit {
+			t.Errorf("hour %d: from %d to %d s, %v", i, (l.from-start)/1e9, (l.at-start)/1e9, l.credits)
+		}
 	}
 }

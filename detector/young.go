@@ -49,7 +49,11 @@ func (s *shard) follow(e *event.Event, user uint64, newHour bool) {
 		s.runs = append(s.runs, link{
 			user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: on, created: e.AccountCreated, from: e.Time, at: e.Time, hour: true,
 		})
-	} else if r := &s.runs[i]; isYoung(e) && r.on != (identities{e.Device, e.APIKey, e.IP}) {
+	} else if r := &s.runs[i]; e.Time/cohort.Hour > r.at/cohort.Hour { // who never pauses
+		s.links = append(s.links, *r)
+		r.from, r.at, r.credits, r.used = e.Time, e.Time, 0, 0
+	}
+	if r := &s.runs[i]; runs && isYoung(e) && r.on != (identities{e.Device, e.APIKey, e.IP}) {
 		r.on = s.tie(e, user)
 	}
 	r := &s.runs[i]
