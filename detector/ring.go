@@ -177,19 +177,18 @@ func (y *ties) leave(name, user string) {
 	}
 }
 
-// forget gives up what says nothing any more. An address may go on for ever: there it is each account that is forgotten.
+// forget gives up what says nothing any more, an identity or one of its accounts: an address may go on for ever, and so may a device.
 func (y *ties) forget(now int64) {
-	for name, g := range y.groups { // in whatever order: what is forgotten of one does not depend on another
+	for _, name := range sortedKeys(y.groups) { // who goes with one may leave another
+		g := y.groups[name]
 		if g.forgotten(now) || len(g.users) == 0 {
 			y.drop(name)
 			continue
 		}
-		if tieOf(name).kind != byAddress {
-			continue
-		}
+		crowded := len(g.users) > farmMost/2
 		g.users = slices.DeleteFunc(g.users, func(user string) bool {
 			a := y.accounts[user]
-			if a.farm != "" || now-a.last <= youngAccount {
+			if idle := now - a.last; idle <= youngAccount && !(crowded && a.farm != "" && idle > farmQuiet+reopenAfter) {
 				return false
 			}
 			if a.ties = slices.DeleteFunc(a.ties, func(t string) bool { return t == name }); len(a.ties) == 0 {

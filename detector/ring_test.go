@@ -184,6 +184,34 @@ func TestYoungAccountsAreForgotten(t *testing.T) {
 	}
 }
 
+// A farm that wears out more accounts of one device than are kept goes on for as long as it does.
+func TestALargeFarmGoesOn(t *testing.T) {
+	f := fleetOf(1000)
+	ended := 0
+	f.say = func(_ *live, why []incident.Reason) {
+		if slices.Contains(why, incident.Ended) {
+			ended++
+		}
+	}
+	n := 0
+	for h := range 24 * 12 {
+		f.now += cohort.Hour
+		f.head = f.now
+		f.follow()
+		for range 150 {
+			f.link(link{user: fmt.Sprint("u", n), on: identities{"d"}, created: f.now - 1, from: f.now, at: f.now})
+			n++
+		}
+		if h%12 == 0 {
+			f.settleFarms(true)
+		}
+		f.ties.forget(f.now)
+	}
+	if l := f.lives[0]; len(f.lives) != 1 || ended > 0 || len(f.ties.accounts) >= farmMost {
+		t.Errorf("%d incidents, the first %s, ended %d times; %d accounts are kept", len(f.lives), l.Status, ended, len(f.ties.accounts))
+	}
+}
+
 // A shard says an account once on each identity, and once an hour, while it is young or was seen there; and forgets it as the fleet does.
 func TestShardsSayYoungAccountsSeldom(t *testing.T) {
 	o := Options{Plans: map[string]Plan{"p": {FiveHour: 10 * event.Credit}}}
