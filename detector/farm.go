@@ -33,7 +33,7 @@ func (f *fleet) farm(user string) *live {
 	return nil
 }
 
-// atOnce is the accounts on one identity up to which they are weighed when somebody joins: more wait, as it takes their square.
+// atOnce is the accounts that are tied up to which they are weighed when somebody joins: more wait, as it takes their square.
 const atOnce = 64
 
 // settleFarms weighs accounts of whom something was heard: those that devices and keys tie when somebody joins, and all every five minutes:
@@ -43,11 +43,16 @@ func (f *fleet) settleFarms(all bool) {
 	if len(y.due) == 0 {
 		return
 	}
-	weighed := map[string]bool{}
+	weighed, most := map[string]bool{}, farmMost
+	if !all {
+		most = atOnce + 1
+	}
+	y.near = map[string]bool{}
+	defer func() { y.near = nil }()
 	for _, name := range slices.Sorted(maps.Keys(y.due)) {
 		joined, kept := y.due[name]
 		g := y.groups[name]
-		if !kept || weighed[name] || !all && (!joined || g.told || len(g.users) > atOnce) {
+		if !kept || weighed[name] || !all && (!joined || g.told || len(g.users) >= most) {
 			continue
 		}
 		if len(g.users) < 2 { // whoever it may be tied to by another is due there
@@ -61,7 +66,10 @@ func (f *fleet) settleFarms(all bool) {
 			}
 			continue
 		}
-		users, names := y.reach(name)
+		users, names := y.reach(name, most)
+		if !all && len(users) >= most {
+			continue
+		}
 		for _, t := range names {
 			joined = joined || y.due[t]
 			weighed[t] = true

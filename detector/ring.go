@@ -67,10 +67,11 @@ type ties struct {
 	accounts map[string]*account
 	groups   map[string]*group // by the name of the tie
 	due      map[string]bool   // to be looked at, and whether somebody has joined
+	near     map[string]bool   // what closest has said, while nothing new is heard; nil otherwise
 }
 
 func newTies() ties {
-	return ties{map[string]*account{}, map[string]*group{}, map[string]bool{}}
+	return ties{accounts: map[string]*account{}, groups: map[string]*group{}, due: map[string]bool{}}
 }
 
 // note takes in what a shard says of an account.
@@ -205,18 +206,24 @@ func (y *ties) closest(name string) bool {
 	case byDevice:
 		return true
 	case byKey:
-		org, _ := verdict.OneOrg(y.members(y.groups[name].users))
-		return org == ""
+		near, known := y.near[name]
+		if !known {
+			org, _ := verdict.OneOrg(y.members(y.groups[name].users))
+			if near = org == ""; y.near != nil {
+				y.near[name] = near
+			}
+		}
+		return near
 	}
 	return false
 }
 
-// reach returns the accounts that an identity's are tied to by devices and keys, themselves included, and those identities, in order.
-func (y *ties) reach(name string) (users, names []string) {
+// reach returns the accounts that an identity's are tied to by devices and keys, themselves included, up to so many, and those identities, in order.
+func (y *ties) reach(name string, most int) (users, names []string) {
 	seen, near := map[string]bool{}, map[string]bool{name: true}
-	for next := []string{name}; len(next) > 0; next = next[1:] {
+	for next := []string{name}; len(next) > 0 && len(seen) < most; next = next[1:] {
 		for _, user := range y.groups[next[0]].users {
-			if seen[user] || len(seen) >= farmMost {
+			if seen[user] || len(seen) >= most {
 				continue
 			}
 			seen[user] = true

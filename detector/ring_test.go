@@ -184,6 +184,22 @@ func TestYoungAccountsAreForgotten(t *testing.T) {
 	}
 }
 
+// A long chain of devices is looked at when all are, not with each that joins.
+func TestALongChainWaits(t *testing.T) {
+	f := fleetOf(1000)
+	for i := range 2 * atOnce {
+		f.now++
+		f.link(link{user: fmt.Sprint("u", i), on: identities{fmt.Sprint("d", i/2), fmt.Sprint("k", (i+1)/2)}, from: f.now, at: f.now})
+	}
+	due := len(f.ties.due)
+	if f.settleFarms(false); len(f.ties.due) < due-2 { // the two keys at its ends have one account each
+		t.Errorf("%d of %d identities are still due", len(f.ties.due), due)
+	}
+	if f.settleFarms(true); len(f.ties.due) > 0 || f.ties.near != nil {
+		t.Errorf("%d identities are due", len(f.ties.due))
+	}
+}
+
 // A farm that wears out more accounts of one device than are kept goes on for as long as it does.
 func TestALargeFarmGoesOn(t *testing.T) {
 	f := fleetOf(1000)

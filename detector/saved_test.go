@@ -30,6 +30,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 	statetest.KeptOf(t, func() *fleet { return newFleet(&o, []int32{0}, nil) }, func(c *state.Coder, f *fleet) { f.code(c) },
 		"fleet.o", "fleet.rules", "fleet.say", "fleet.card", // the configuration's
 		"fleet.drawn", // put together from the store
+		"ties.near",   // holds while accounts are weighed
 		"Store.byLeaf", "Store.byValues", "Store.byName", "roller.number", "roller.same", "roller.changed", "openSlab.shared", "openSlab.index")
 }
 
