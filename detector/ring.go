@@ -96,16 +96,19 @@ func (y *ties) note(k *link) {
 			continue
 		}
 		name := (tie{kind, id}).name()
+		i, known := slices.BinarySearch(a.ties, name)
+		if !known && len(a.ties) >= tiesMost {
+			continue
+		}
 		g := y.groups[name]
 		if g == nil {
 			g = &group{}
 			y.groups[name] = g
 		}
 		g.last = max(g.last, k.at)
-		place, known := slices.BinarySearch(g.users, k.user)
 		if !known && len(g.users) < farmMost {
+			place, _ := slices.BinarySearch(g.users, k.user)
 			g.users = slices.Insert(g.users, place, k.user)
-			i, _ := slices.BinarySearch(a.ties, name)
 			a.ties = slices.Insert(a.ties, i, name)
 		}
 		y.due[name] = y.due[name] || !known

@@ -271,6 +271,37 @@ func TestShardsSayYoungAccountsSeldom(t *testing.T) {
 	}
 }
 
+// One account with ever new addresses and devices neither takes the room of others nor hides where it moves next.
+func TestOneAccountTakesLittleRoom(t *testing.T) {
+	var o Options
+	o.withDefaults()
+	s, err := newShard(0, &o, 1, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, start := fleetOf(1000), int64(1_800_000_000e9)
+	row := func(device, ip string) identities {
+		return s.tie(&event.Event{User: "u", Time: start + 1, AccountCreated: start, Device: device, IP: ip}, 1)
+	}
+	for i := range 1000 {
+		row("", fmt.Sprint("a", i))
+	}
+	if on := row("d", "a0"); s.ties.Len() != tiesMost/2+2 || on != (identities{"d", "", "a0"}) {
+		t.Errorf("%d are kept after addresses; it is on %v", s.ties.Len(), on)
+	}
+	for i := range 1000 {
+		id := fmt.Sprint("d", i)
+		row(id, "")
+		f.link(link{user: "u", on: identities{id}, from: f.now, at: f.now})
+	}
+	if s.ties.Len() != tiesMost+1 || len(f.ties.groups) != tiesMost || len(f.ties.accounts["u"].ties) != tiesMost {
+		t.Errorf("%d are kept in the shard, %d in the fleet", s.ties.Len(), len(f.ties.groups))
+	}
+	if s.forgetTies(start + 9*day); s.ties.Len() != 0 {
+		t.Errorf("%d are left", s.ties.Len())
+	}
+}
+
 // Who works on without a pause is said hour by hour.
 func TestHoursWithoutAPauseAreSaid(t *testing.T) {
 	var o Options

@@ -66,7 +66,7 @@ type shard struct {
 	late     *tick
 	findings []profile.Finding
 	links    []link
-	ties     dense.Table[uint32] // young accounts on their identities, and the day when they were last seen there
+	ties     dense.Table[uint32] // young accounts, and each on its identities: as tiesOn has it
 	runs     []link              // of those accounts, who has rows in this hour, with what they did
 	running  map[uint64]int      // where those stand, by the hash of the account
 	near     map[string]int64    // users who came near a threshold, and when that was counted last

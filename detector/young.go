@@ -15,7 +15,8 @@ const (
 	day = 24 * cohort.Hour
 
 	youngAccount = 7 * day // age below which an account takes part in the search for farmed ones
-	farmLinks    = 1 << 20 // accounts on identities that a shard remembers for that
+	farmLinks    = 1 << 20 // accounts and their identities that a shard remembers for that
+	tiesMost     = 64      // identities of one account
 )
 
 // identities are what accounts may share, in the order of verdict.Ties; "" is not said.
@@ -75,7 +76,7 @@ func isYoung(e *event.Event) bool {
 // tie says on which identities of a row an account is for the first time while it is young, and returns those on which it was seen as such.
 func (s *shard) tie(e *event.Event, user uint64) (seen identities) {
 	var fresh identities
-	today := uint32(e.Time / day)
+	today := tiesOn(e.Time)
 	for k, id := range [...]string{e.Device, e.APIKey, e.IP} {
 		if id == "" {
 			continue
@@ -86,7 +87,7 @@ func (s *shard) tie(e *event.Event, user uint64) (seen identities) {
 			if *last < today {
 				*s.ties.Get(hash) = today
 			}
-		case isYoung(e) && s.ties.Len() < farmLinks:
+		case isYoung(e) && s.room(user, k, today):
 			*s.ties.Add(hash) = today
 			fresh[k] = strings.Clone(id)
 		default:
@@ -98,6 +99,30 @@ func (s *shard) tie(e *event.Event, user uint64) (seen identities) {
 		s.links = append(s.links, link{user: strings.Clone(e.User), org: strings.Clone(e.Dims[event.Org]), on: fresh, created: e.AccountCreated, from: e.Time, at: e.Time})
 	}
 	return seen
+}
+
+// tiesOn is what is kept of an account on an identity that was seen on a day; of the account itself its identities are added.
+func tiesOn(at int64) uint32 { return uint32(at/day) << 8 }
+
+// room says whether one more identity of an account is remembered, and counts it. Of addresses anybody has any number, so they leave half of the
+// room to devices and keys.
+func (s *shard) room(user uint64, kind int, today uint32) bool {
+	n, most, all := uint32(0), uint32(tiesMost), farmLinks
+	if kind == byAddress {
+		most, all = most/2, all/2
+	}
+	own := s.ties.Peek(user)
+	if own != nil {
+		n = *own & 0xff
+	}
+	if n >= most || s.ties.Len() >= all {
+		return false
+	}
+	if own == nil {
+		s.ties.Add(user)
+	}
+	*s.ties.Get(user) = today | n + 1
+	return true
 }
 
 // sayRuns says the hours of those accounts that have had no row from at on.
@@ -118,6 +143,6 @@ func (s *shard) sayRuns(at int64) {
 
 // forgetTies forgets who has not been on an identity for as long as an account is young.
 func (s *shard) forgetTies(at int64) {
-	since := uint32((at - youngAccount) / day)
+	since := tiesOn(at - youngAccount)
 	s.ties.Keep(func(seen *uint32) bool { return *seen >= since })
 }
