@@ -302,6 +302,23 @@ func TestOneAccountTakesLittleRoom(t *testing.T) {
 	}
 }
 
+// An hour counts from the first row that names what the account is on.
+func TestARowWithoutIDsHidesNoHour(t *testing.T) {
+	var o Options
+	o.withDefaults()
+	s, err := newShard(0, &o, 1, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := int64(1_800_000_000e9) / day * day
+	for i, device := range []string{"", "d", "d"} {
+		s.follow(&event.Event{User: "a", Time: start + int64(i), AccountCreated: start, Device: device, Credits: event.Credit}, 1, i == 0)
+	}
+	if len(s.runs) != 1 || s.runs[0].on != (identities{"d"}) || s.runs[0].credits != 2*event.Credit {
+		t.Errorf("%+v", s.runs)
+	}
+}
+
 // Who works on without a pause is said hour by hour.
 func TestHoursWithoutAPauseAreSaid(t *testing.T) {
 	var o Options

@@ -38,7 +38,7 @@ type link struct {
 func (s *shard) follow(e *event.Event, user uint64, newHour bool) {
 	i, runs := s.running[user]
 	if !runs {
-		if !newHour {
+		if !newHour && !isYoung(e) { // who is young may name in any row what it is on
 			return
 		}
 		on := s.tie(e, user)
