@@ -127,6 +127,31 @@ func TestAClassForgetsWhoWasYoung(t *testing.T) {
 	}
 }
 
+// A class whose pupils stay is no farm either.
+func TestAClassGrowsUp(t *testing.T) {
+	f := fleetOf(1000)
+	born := map[string]int64{}
+	for d := range 2 * farmSize * 60 {
+		f.now += day
+		f.head = f.now
+		if d%60 == 0 {
+			u := fmt.Sprint("u", d/60)
+			born[u] = f.now
+			f.link(link{user: u, on: identities{"lab"}, created: f.now, from: f.now, at: f.now})
+		}
+		if d%3 == 0 {
+			for _, u := range sortedKeys(born) {
+				f.link(link{user: u, on: identities{"lab"}, created: born[u], from: f.now, at: f.now + 1e9, hour: true, credits: 1, used: 50})
+			}
+		}
+		f.settleFarms(true)
+		f.ties.forget(f.now)
+	}
+	if len(f.lives) > 0 || len(f.ties.accounts) > 2 {
+		t.Errorf("%d incidents, %d accounts are kept", len(f.lives), len(f.ties.accounts))
+	}
+}
+
 // What was said of a user ends when the shard says so, with the last row of who drew, and goes on under its id within a day.
 func TestADrainGoesOnUnderItsID(t *testing.T) {
 	f := fleetOf(1000)

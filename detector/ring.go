@@ -97,7 +97,7 @@ func (y *ties) note(k *link) {
 		}
 		name := (tie{kind, id}).name()
 		i, known := slices.BinarySearch(a.ties, name)
-		if !known && len(a.ties) >= tiesMost {
+		if !known && (len(a.ties) >= tiesMost || grown(k.created, k.at)) {
 			continue
 		}
 		g := y.groups[name]
@@ -152,6 +152,9 @@ func (g *group) forgotten(now int64) bool {
 	return g != nil && (now-g.last > youngAccount || g.told && now-g.last > farmQuiet+reopenAfter)
 }
 
+// grown says whether an account is so old that it is no more one of those who are young together.
+func grown(created, now int64) bool { return created != 0 && now-created > 2*youngAccount }
+
 // drop gives up an identity with those accounts that nothing else ties or, where they were named, that were not seen elsewhere since.
 func (y *ties) drop(name string) {
 	g := y.groups[name]
@@ -181,7 +184,8 @@ func (y *ties) leave(name, user string) {
 	}
 }
 
-// forget gives up what says nothing any more, an identity or one of its accounts: an address may go on for ever, and so may a device.
+// forget gives up what says nothing any more, an identity or one of its accounts: an address may go on for ever, so may a device, and so may
+// people there who were young once.
 func (y *ties) forget(now int64) {
 	for _, name := range sortedKeys(y.groups) { // who goes with one may leave another
 		g := y.groups[name]
@@ -192,7 +196,8 @@ func (y *ties) forget(now int64) {
 		crowded := len(g.users) > farmMost/2
 		g.users = slices.DeleteFunc(g.users, func(user string) bool {
 			a := y.accounts[user]
-			if idle := now - a.last; idle <= youngAccount && !(crowded && a.farm != "" && idle > farmQuiet+reopenAfter) {
+			idle := now - a.last
+			if idle <= youngAccount && (a.farm == "" && !grown(a.created, now) || a.farm != "" && !(crowded && idle > farmQuiet+reopenAfter)) {
 				return false
 			}
 			if a.ties = slices.DeleteFunc(a.ties, func(t string) bool { return t == name }); len(a.ties) == 0 {
