@@ -171,10 +171,15 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 			same = append(same, l)
 		}
 	}
+	fresh := 0
 	for _, u := range users {
+		if !named[u] && y.accounts[u].farm == "" {
+			fresh++
+		}
 		named[u] = true
 	}
 	all := slices.Sorted(maps.Keys(named))
+	count := len(all)
 	known := slices.DeleteFunc(slices.Clone(all), func(u string) bool { return y.accounts[u] == nil })
 	if len(known) > len(tied) {
 		tied = y.members(known)
@@ -188,6 +193,7 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 	if len(same) > 0 {
 		if l = same[0]; l.by == byLinks {
 			since, last = min(since, l.finding.StartedAt), max(last, l.finding.LastAt)
+			count = max(count, l.finding.Users+fresh) // not all are listed
 		}
 	}
 	over := f.now-last > farmQuiet
@@ -196,7 +202,7 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 	}
 	l.by, l.user, l.onset, l.drawn = byLinks, cmp.Or(by.id, r.By), since, nil
 	l.finding = incident.Finding{
-		Cause: verdict.Farming, Scope: incident.UsersScope(all, r.By), Verdict: verdict.JudgeFarm(r, f.o.Hearing), Users: len(all),
+		Cause: verdict.Farming, Scope: incident.UsersScope(all[:min(len(all), farmMost)], r.By), Verdict: verdict.JudgeFarm(r, f.o.Hearing), Users: count,
 		StartedAt: since, LastAt: last, Onset: incident.Interval{From: since - since%1e9, To: since}, Splits: l.finding.Splits, Over: over,
 	}
 	l.finding.Severity = f.rules.Severity(&l.finding, f.quiet(l))

@@ -200,7 +200,7 @@ func TestALongChainWaits(t *testing.T) {
 	}
 }
 
-// A farm that wears out more accounts of one device than are kept goes on for as long as it does.
+// A farm that wears out more accounts of one device than are kept goes on for as long as it does. It lists as many, and counts all.
 func TestALargeFarmGoesOn(t *testing.T) {
 	f := fleetOf(1000)
 	ended := 0
@@ -218,13 +218,16 @@ func TestALargeFarmGoesOn(t *testing.T) {
 			f.link(link{user: fmt.Sprint("u", n), on: identities{"d"}, created: f.now - 1, from: f.now, at: f.now})
 			n++
 		}
-		if h%12 == 0 {
+		if h%12 == 11 {
 			f.settleFarms(true)
 		}
 		f.ties.forget(f.now)
 	}
 	if l := f.lives[0]; len(f.lives) != 1 || ended > 0 || len(f.ties.accounts) >= farmMost {
 		t.Errorf("%d incidents, the first %s, ended %d times; %d accounts are kept", len(f.lives), l.Status, ended, len(f.ties.accounts))
+	}
+	if l := f.lives[0]; l.Users != n || len(l.Scope.Users) != farmMost {
+		t.Errorf("%d users and %d of them listed, want %d and %d", l.Users, len(l.Scope.Users), n, farmMost)
 	}
 }
 
