@@ -233,12 +233,7 @@ func TestALargeFarmGoesOn(t *testing.T) {
 
 // A shard says an account once on each identity, and once an hour, while it is young or was seen there; and forgets it as the fleet does.
 func TestShardsSayYoungAccountsSeldom(t *testing.T) {
-	o := Options{Plans: map[string]Plan{"p": {FiveHour: 10 * event.Credit}}}
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{Plans: map[string]Plan{"p": {FiveHour: 10 * event.Credit}}})
 	start := int64(1_800_000_000e9) / day * day
 	row := func(user string, at int64, created int64, device string) {
 		e := &event.Event{User: user, Time: start + at, AccountCreated: start + created, Device: device, APIKey: "k", IP: "a", Credits: event.Credit}
@@ -276,12 +271,7 @@ func TestShardsSayYoungAccountsSeldom(t *testing.T) {
 
 // One account with ever new addresses and devices neither takes the room of others nor hides where it moves next.
 func TestOneAccountTakesLittleRoom(t *testing.T) {
-	var o Options
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{})
 	f, start := fleetOf(1000), int64(1_800_000_000e9)
 	row := func(device, ip string) identities {
 		return s.tie(&event.Event{User: "u", Time: start + 1, AccountCreated: start, Device: device, IP: ip}, 1)
@@ -307,12 +297,7 @@ func TestOneAccountTakesLittleRoom(t *testing.T) {
 
 // An hour counts from the first row that names what the account is on.
 func TestARowWithoutIDsHidesNoHour(t *testing.T) {
-	var o Options
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{})
 	start := int64(1_800_000_000e9) / day * day
 	for i, device := range []string{"", "d", "d"} {
 		s.follow(&event.Event{User: "a", Time: start + int64(i), AccountCreated: start, Device: device, Credits: event.Credit}, 1, i == 0)
@@ -324,12 +309,7 @@ func TestARowWithoutIDsHidesNoHour(t *testing.T) {
 
 // Who works on without a pause is said hour by hour.
 func TestHoursWithoutAPauseAreSaid(t *testing.T) {
-	var o Options
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{})
 	start := int64(1_800_000_000e9) / day * day
 	for m := range int64(5*60 + 3) {
 		s.follow(&event.Event{User: "a", Time: start + m*60e9, AccountCreated: start, Device: "d", Credits: event.Credit}, xxhash.Sum64String("a"), m == 0)

@@ -17,6 +17,16 @@ func stolen(user string, at int64) profile.Finding {
 	}
 }
 
+func shardOf(t *testing.T, o Options) *shard {
+	t.Helper()
+	o.withDefaults()
+	s, err := newShard(0, &o, 1, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func fleetOf(users int) *fleet {
 	o := Options{}
 	o.withDefaults()
@@ -77,12 +87,7 @@ func TestFindingsAreHeldWhileManyShift(t *testing.T) {
 
 // A user counts once a day among those who come near a threshold, and the shard forgets who no longer does.
 func TestApproachCountsAUserOnceADay(t *testing.T) {
-	o := Options{}
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{})
 	far := profile.Finding{User: "far", At: 1, Evidence: nearBy*profile.VolumeThreshold - 0.1}
 	near := profile.Finding{User: "near", At: 1, Evidence: nearBy * profile.VolumeThreshold}
 	s.approach(&far)

@@ -30,12 +30,7 @@ func TestRulesShareTheBudget(t *testing.T) {
 }
 
 func TestThresholdsReachTheRules(t *testing.T) {
-	o := Options{Thresholds: Thresholds{RuleVolume: 50, RuleRows: 12.5}}
-	o.withDefaults()
-	s, err := newShard(0, &o, 1, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := shardOf(t, Options{Thresholds: Thresholds{RuleVolume: 50, RuleRows: 12.5}})
 	want := profile.DefaultLimits()
 	want[profile.RuleVolume] = 50
 	if s.users.Limits != want || s.users.SuspectRows != 13 {
