@@ -2,7 +2,6 @@ package detector
 
 import (
 	"math"
-	"time"
 
 	"github.com/drainwatch/drainwatch/detector/cohort"
 	"github.com/drainwatch/drainwatch/detector/event"
@@ -28,6 +27,11 @@ func (p *Planned) allows(factor string, power float64) float64 {
 	return math.Pow(max(x, 1), power)
 }
 
+// holds says whether an entry is in force at some time of a span.
+func (p *Planned) holds(from, to int64) bool {
+	return to >= p.From.UnixNano() && from < p.To.UnixNano()
+}
+
 // plan is how far an entry of the calendar explains that a measure stands above its past.
 type plan struct {
 	where cohort.Where
@@ -42,7 +46,7 @@ func (f *fleet) plannedOf(b verdict.Behaviour, from int64, power float64) (out [
 	}
 	for i := range f.o.Calendar {
 		p := &f.o.Calendar[i]
-		if most := p.allows(b.Cause.Factor, power); most > 0 && f.now >= p.From.Add(-time.Hour).UnixNano() && from < p.To.UnixNano() {
+		if most := p.allows(b.Cause.Factor, power); most > 0 && p.holds(from, f.now+cohort.Hour) {
 			out = append(out, plan{whereOf(p.Where), math.Log(most)})
 		}
 	}
@@ -71,7 +75,7 @@ func (f *fleet) expected(l *live, cause verdict.Cause, times float64) bool {
 	for i := range f.o.Calendar {
 		p := &f.o.Calendar[i]
 		where := whereOf(p.Where)
-		if l.onset < p.From.Add(-time.Hour).UnixNano() || l.onset >= p.To.UnixNano() || !where.Covers(l.where) && !l.where.Covers(where) && !f.within(l, where) {
+		if !p.holds(l.onset, l.onset+cohort.Hour) || !where.Covers(l.where) && !l.where.Covers(where) && !f.within(l, where) {
 			continue
 		}
 		if most := p.allows(cause.Factor, plannedSlack); most > 0 && times <= most && f.says(verdict.Planned, true) {
@@ -110,7 +114,7 @@ func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
 	for i := range f.o.Calendar {
 		p := &f.o.Calendar[i]
 		where := whereOf(p.Where)
-		if u.At < p.From.UnixNano() || u.Since >= p.To.UnixNano() || !where.Matches(&u.Leaf.Values) {
+		if !p.holds(u.Since, u.At) || !where.Matches(&u.Leaf.Values) {
 			continue
 		}
 		most := 1.0
@@ -129,7 +133,7 @@ func (f *fleet) awaited(u *profile.Finding, cause verdict.Cause) *Planned {
 // planned names a calendar entry that holds at the onset for the scope, as far as it goes.
 func (f *fleet) planned(l *live) string {
 	for _, p := range f.o.Calendar {
-		if l.onset >= p.From.UnixNano() && l.onset < p.To.UnixNano() && !whereOf(p.Where).Excludes(l.where) {
+		if p.holds(l.onset, l.onset) && !whereOf(p.Where).Excludes(l.where) {
 			return p.What
 		}
 	}

@@ -196,7 +196,6 @@ func (f *fleet) dearerFrom(l *live, dear map[string]float64, times float64) (ons
 
 // followCost keeps on record that a scope's hours begin with dearer models than before it, or resolves it.
 func (f *fleet) followCost(l *live) {
-	const day = 24 * cohort.Hour
 	from, to := f.lastHours()
 	from = min(from, l.lastHit+1)
 	onset := l.onset - l.onset%cohort.Hour

@@ -106,7 +106,6 @@ func (f *fleet) hour(h int64) []drawnOf {
 // draws returns what each combination of withDims drew in [from, to) and in the same hours of the days before, latest first, in order of
 // first appearance, and nothing where history is too short. from and to are whole hours; dear says how dear which model is.
 func (f *fleet) draws(from, to int64, dear map[string]float64) (out []*draw) {
-	const day = 24 * cohort.Hour
 	byLeaf := map[*cohort.Leaf]*draw{}
 	add := func(shift int64, part func(*draw) *drawn) {
 		for h := from - shift; h < to-shift; h += cohort.Hour {

@@ -2,7 +2,6 @@ package detector
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (f *fleet) settleFarms(all bool) {
 	}
 	y.near = map[string]bool{}
 	defer func() { y.near = nil }()
-	for _, name := range slices.Sorted(maps.Keys(y.due)) {
+	for _, name := range sortedKeys(y.due) {
 		joined, kept := y.due[name]
 		g := y.groups[name]
 		if !kept || weighed[name] || !all && (!joined || g.told || len(g.users) >= most) {
@@ -84,7 +83,7 @@ func (f *fleet) weighClose(users []string, joined bool) {
 	if len(users) < 2 {
 		return
 	}
-	r, by := f.ring(users, f.ties.members(users))
+	r, by := f.ring(users, nil)
 	if f.o.Observe != nil && joined && (r.Counted || r.Count < f.nats(RuleFarm)) {
 		f.score(RuleFarm, by.id, r.Count)
 	}
@@ -141,10 +140,14 @@ func (f *fleet) weighLoose(name string) {
 	}
 }
 
-// ring returns what is known of accounts, all of those that something ties, and the device or key that most of them share.
+// ring returns what is known of accounts and of all that something ties, who are no fewer, and the device or key that most of them share.
 func (f *fleet) ring(users []string, tied []verdict.Member) (*verdict.Ring, tie) {
 	count, by := f.ties.most(users)
-	r := &verdict.Ring{Members: f.ties.members(users), Tied: tied, Count: count, Counted: count >= f.nats(RuleFarm), By: f.ties.linked(users), Now: f.now}
+	members := f.ties.members(users)
+	if len(members) > len(tied) {
+		tied = members
+	}
+	r := &verdict.Ring{Members: members, Tied: tied, Count: count, Counted: count >= f.nats(RuleFarm), By: f.ties.linked(users), Now: f.now}
 	r.Close = !strings.Contains(r.By, verdict.Ties[byAddress])
 	if r.Counted && by.kind == byKey { // a gateway whose firm is not named signs for people, and they show as such within hours
 		_, nats := r.Told(f.o.Hearing)
@@ -178,12 +181,9 @@ func (f *fleet) name(users []string, tied []verdict.Member) {
 		}
 		named[u] = true
 	}
-	all := slices.Sorted(maps.Keys(named))
+	all := sortedKeys(named)
 	count := len(all)
 	known := slices.DeleteFunc(slices.Clone(all), func(u string) bool { return y.accounts[u] == nil })
-	if len(known) > len(tied) {
-		tied = y.members(known)
-	}
 	r, by := f.ring(known, tied)
 	since, last := y.accounts[known[0]].first, int64(0)
 	for _, u := range known {

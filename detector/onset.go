@@ -134,7 +134,6 @@ func (f *fleet) usedToBeClean(l *live) bool {
 	if l.flag.Estimated() {
 		return false // some always seem to lack something, and on no day as many
 	}
-	const day = 24 * cohort.Hour
 	days := map[int64][2]float64{}
 	f.store.Hourly(l.where, max(f.first, l.onset-7*day), l.onset, func(h int64, _ *cohort.Leaf, c *cohort.Cell) {
 		d := days[(l.onset-h)/day]

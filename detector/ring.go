@@ -2,7 +2,6 @@ package detector
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -250,7 +249,7 @@ func (y *ties) reach(name string, most int) (users, names []string) {
 		}
 	}
 	slices.Sort(names)
-	return slices.Sorted(maps.Keys(seen)), names
+	return sortedKeys(seen), names
 }
 
 // most returns how many of some accounts are on the device that has most of them, each counted for its share of the devices that it has in

@@ -22,6 +22,8 @@ const (
 // identities are what accounts may share, in the order of verdict.Ties; "" is not said.
 type identities [len(verdict.Ties)]string
 
+func identitiesOf(e *event.Event) identities { return identities{e.Device, e.APIKey, e.IP} }
+
 // link says that an account was seen on identities on which it had not been, while it was young; and at the end of an hour what such an
 // account did in it.
 type link struct {
@@ -54,10 +56,10 @@ func (s *shard) follow(e *event.Event, user uint64, newHour bool) {
 		s.links = append(s.links, *r)
 		r.from, r.at, r.credits, r.used = e.Time, e.Time, 0, 0
 	}
-	if r := &s.runs[i]; runs && isYoung(e) && r.on != (identities{e.Device, e.APIKey, e.IP}) {
+	r := &s.runs[i]
+	if runs && isYoung(e) && r.on != identitiesOf(e) {
 		r.on = s.tie(e, user)
 	}
-	r := &s.runs[i]
 	r.from, r.at = min(r.from, e.Time), max(r.at, e.Time)
 	r.credits += e.Credits
 	used, known := s.budgets.Used(user)
@@ -77,7 +79,7 @@ func isYoung(e *event.Event) bool {
 func (s *shard) tie(e *event.Event, user uint64) (seen identities) {
 	var fresh identities
 	today := tiesOn(e.Time)
-	for k, id := range [...]string{e.Device, e.APIKey, e.IP} {
+	for k, id := range identitiesOf(e) {
 		if id == "" {
 			continue
 		}

@@ -86,11 +86,11 @@ func Judge(f *Figures) Verdict {
 	for i := range f.Beside {
 		f.Beside[i].explain(f.Cause.Factor, v.Factors)
 	}
-	doing := append(f.Left.explain(f.Incident, v.Factors), added(f, v.Factors)...)
+	made := append(f.Left.explain(f.Incident, v.Factors), added(f, v.Factors)...)
 	v.Evidence = append(v.Evidence, cardinal(f)...)
 	v.Evidence = append(v.Evidence, siblings(f)...)
 	if v.HasRatio {
-		v.Evidence = append(append(v.Evidence, waterfall(f, v)...), doing...)
+		v.Evidence = append(append(v.Evidence, waterfall(f, v)...), made...)
 	}
 	v.Evidence = append(v.Evidence, blended(f, v, missing)...)
 	for _, name := range missing {

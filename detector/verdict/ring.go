@@ -60,21 +60,22 @@ const (
 
 // Told says whether a ring is to be named, and its conduct in nats.
 func (r *Ring) Told(h *Hearing) (bool, float64) {
-	nats := r.nats(h)
+	nats, _ := r.weigh(h)
 	return r.Counted || nats >= ringBar, nats
 }
 
-// nats weighs the conduct. Without it, what is tied is not told from a class, a gateway or a carrier.
-func (r *Ring) nats(h *Hearing) (sum float64) {
+// weigh returns the nats of the conduct, and its pieces. Without it, what is tied is not told from a class, a gateway or a carrier.
+func (r *Ring) weigh(h *Hearing) (sum float64, pieces []piece) {
 	if r.Close {
 		sum = closeNats
 	}
-	for _, x := range r.pieces() {
+	pieces = r.pieces()
+	for _, x := range pieces {
 		if x.nats != 0 && h.Says(x.signal, true) {
 			sum += x.nats
 		}
 	}
-	return sum
+	return sum, pieces
 }
 
 // piece is a line of evidence with what it is worth; against where nats are below 0.
@@ -304,8 +305,7 @@ func (m *Member) atWork(now int64) bool {
 // JudgeFarm writes the verdict on young accounts that something ties to each other. Where conduct alone names them, a third of its nats beyond
 // the bar is taken for odds, since its pieces depend on each other; where their number does, a sixth moves what that says.
 func JudgeFarm(r *Ring, h *Hearing) Verdict {
-	n := float64(len(r.Members))
-	nats := r.nats(h)
+	nats, pieces := r.weigh(h)
 	odds := math.Exp((nats - ringBar + 2) / 3)
 	if r.Counted {
 		sure := min(0.95, 0.5+0.04*r.Count)
@@ -315,15 +315,16 @@ func JudgeFarm(r *Ring, h *Hearing) Verdict {
 		odds = sure / (1 - sure) * math.Exp(nats/6)
 	}
 	v := Verdict{Confidence: min(max(odds/(1+odds), 0.5), 0.97)}
-	v.Evidence = append(v.Evidence, tied(r, n))
-	for _, x := range r.pieces() {
+	v.Evidence = append(v.Evidence, tied(r))
+	for _, x := range pieces {
 		v.Evidence = append(v.Evidence, x.say)
 	}
 	v.Evidence = append(v.Evidence, Evidence{Code: "innocent_explanation", Text: "a lent classroom computer, a gateway or a crowd behind one address would look alike: ask before acting", Against: true})
 	return v
 }
 
-func tied(r *Ring, n float64) Evidence {
+func tied(r *Ring) Evidence {
+	n := float64(len(r.Members))
 	if r.By == Ties[0] && r.Counted && r.Count == n {
 		return figure("accounts_on_device", fmt.Sprintf("%.0f accounts younger than a week run from one device", n), n, 1)
 	}
